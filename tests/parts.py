@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 The Penstock authors
+# SPDX-License-Identifier: Apache-2.0
+"""Real parts that tests need (DESIGN 10): whether each is here, and why not.
+
+A test that needs one says ``@pytest.mark.part("data")``. A missing part skips it with the reason, and fails it where
+``PENSTOCK_REQUIRE`` names the part.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+ROOT = Path(__file__).resolve().parent.parent
+
+NAMES = (
+    "ebpf",
+    "bcc",
+    "controlplane",
+    "argocd",
+    "prometheus",
+    "postgresql",
+    "redfish",
+    "ipmi",
+    "guest",
+    "browser",
+    "helm",
+    "data",
+)
+
+
+class UnknownPart(ValueError):
+    """A name that is not one of NAMES."""
+
+
+def data_folder() -> Path | None:
+    """The public data sets: ``PENSTOCK_DATA``, else ``shared/data`` beside the checkout."""
+    given = os.environ.get("PENSTOCK_DATA")
+    for folder in (Path(given),) if given else (ROOT.parent / "shared" / "data",):
+        if (folder / "power").is_dir() and (folder / "carbon").is_dir():
+            return folder
+    return None
+
+
+def _missing_data() -> str | None:
+    return None if data_folder() else "no public data: set PENSTOCK_DATA to a folder with power/ and carbon/"
+
+
+PROBES: Mapping[str, Callable[[], str | None]] = {
+    "data": _missing_data,
+}
+"""Part -> why it is missing, or None where it is here. A part without a probe has no tests yet."""
+
+
+@cache
+def missing(name: str) -> str | None:
+    """Why part ``name`` cannot be used here; None where it can."""
+    if name not in NAMES:
+        raise UnknownPart(f"{name!r} is not a real part; known are {', '.join(NAMES)}")
+    probe = PROBES.get(name)
+    return probe() if probe else "no test uses this part yet"
+
+
+def required(text: str) -> frozenset[str]:
+    """The parts that a ``PENSTOCK_REQUIRE`` text names. Raises UnknownPart."""
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    for name in sorted(names):
+        if name not in NAMES:
+            raise UnknownPart(f"PENSTOCK_REQUIRE: {name!r} is not a real part; known are {', '.join(NAMES)}")
+    return names
