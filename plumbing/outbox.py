@@ -106,11 +106,11 @@ class Outbox:
         row = self._db.execute("SELECT acked FROM cursors WHERE target = ?", (target,)).fetchone()
         return int(row[0]) if row else 0
 
-    def pending(self, target: str, *, limit: int = 64) -> list[Message]:
-        """The oldest messages that ``target`` has not acknowledged, in order."""
+    def pending(self, target: str, *, limit: int = 64, after: int | None = None) -> list[Message]:
+        """The oldest messages that ``target`` has not acknowledged, in order; or all that are held ``after`` one."""
         rows = self._db.execute(
             "SELECT sequence, body FROM messages WHERE sequence > ? ORDER BY sequence LIMIT ?",
-            (self.acked(target), limit),
+            (self.acked(target) if after is None else after, limit),
         )
         return [Message(sequence=sequence, body=body) for sequence, body in rows]
 

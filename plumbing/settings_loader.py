@@ -58,7 +58,11 @@ def load(
         ) from error
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise SettingsError(f"{file or role}: {error}") from error
-    return kind(**{name: getattr(values, name) for name in fields})
+    try:
+        return kind(**{name: getattr(values, name) for name in fields})
+    except ValueError as error:
+        # A settings class may check in __post_init__ what types cannot say.
+        raise SettingsError(f"{role}: {error}") from error
 
 
 def _model(kind: type[Any], *, role: str, prefix: str, file: Path | None) -> type[BaseSettings]:
