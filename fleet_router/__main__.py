@@ -17,7 +17,7 @@ from fleet_router.service import Fleet
 from fleet_router.settings import FleetSettings
 from plumbing import logs
 from plumbing.clock import SystemClock
-from plumbing.lifeline import follow_parent
+from plumbing.lifeline import follow_parent, show_as
 from plumbing.server import Address, ListenError, Server, run, until_signal
 from plumbing.state import StateError
 from plumbing.tasks import guard, stop
@@ -55,6 +55,7 @@ def main() -> int:
         log.error("PENSTOCK_FLEET_SETTINGS_JSON: %s", error)
         return _REFUSED
     logs.configure("fleet", level=settings.log_level)
+    show_as("penstock-fleet")
     if settings.parent_pid > 0:
         follow_parent(settings.parent_pid)
     try:

@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ROOMS = (
+    *("penstock", "wire", "plumbing", "sim", "bpf", "agent", "estimator"),
+    *("extender", "carbon", "fleet_router", "gitops", "bench"),
+)
 _HEADER = "# SPDX-FileCopyrightText: 2026 The Penstock authors\n# SPDX-License-Identifier: Apache-2.0\n"
 
 
@@ -28,9 +34,60 @@ def protobuf() -> dict[str, str]:
         }
 
 
+def architecture() -> dict[str, str]:
+    """The drawn parts of docs/architecture.md: who imports whom, and what each module is."""
+    name = "docs/architecture.md"
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for mark, drawn in (("imports", _imports()), ("modules", _modules())):
+        begin, end = f"<!-- drawn: {mark} -->", f"<!-- end: {mark} -->"
+        text, count = re.subn(
+            f"{re.escape(begin)}.*?{re.escape(end)}",
+            lambda _, b=begin, d=drawn, e=end: f"{b}\n{d}\n{e}",
+            text,
+            flags=re.DOTALL,
+        )
+        if count != 1:
+            raise SystemExit(f"{name} must hold the marks {begin} and {end} once")
+    return {name: text}
+
+
+def _imports() -> str:
+    import grimp
+
+    present = [room for room in ROOMS if any(path.stat().st_size for path in (ROOT / room).rglob("*.py"))]
+    graph = grimp.build_graph(*present, cache_dir=None)
+    lines = ["```mermaid", "graph LR"]
+    for importer in present:
+        for imported in present:
+            if importer == imported:
+                continue
+            inside = {importer} | graph.find_descendants(importer)
+            target = {imported} | graph.find_descendants(imported)
+            count = sum(len(graph.find_modules_directly_imported_by(module) & target) for module in inside)
+            if count:
+                lines.append(f"  {importer} -->|{count}| {imported}")
+    return "\n".join([*lines, "```"])
+
+
+def _modules() -> str:
+    lines: list[str] = []
+    for room in ROOMS:
+        rows: list[str] = []
+        for path in sorted((ROOT / room).rglob("*.py")):
+            source = path.read_text(encoding="utf-8")
+            if not source.strip() or path.name.endswith("_pb2.py"):
+                continue
+            doc = ast.get_docstring(ast.parse(source)) or ""
+            first = " ".join(doc.split("\n\n")[0].split())
+            rows.append(f"| `{path.relative_to(ROOT)}` | {first.replace('|', chr(92) + '|')} |")
+        if rows:
+            lines += [f"### {room}", "", "| module | what it is |", "| --- | --- |", *rows, ""]
+    return "\n".join(lines).rstrip()
+
+
 def everything() -> dict[str, str]:
     """Path below the root -> the text that belongs there."""
-    return protobuf()
+    return protobuf() | architecture()
 
 
 def main() -> int:

@@ -1,0 +1,255 @@
+# SPDX-FileCopyrightText: 2026 The Penstock authors
+# SPDX-License-Identifier: Apache-2.0
+"""The agent assembled: every interval reads the meters, drains the observer, reads again, and closes the books.
+
+Nothing that blocks runs on the event loop. Meter readings and run time share their edges: the meters are read right
+before the drain; a second reading right after it only tells how far apart the two may lie.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from agent.errors import DeadlineExceeded, NotYet, ObserverError
+from agent.facts import boot_id, node_facts
+from agent.ledger import Closing, Ledger
+from agent.meters.bank import Bank, Drawn
+from agent.meters.choice import listing, survey
+from agent.observe.procfs import ProcfsObserver
+from agent.publish.metrics import families
+from agent.publish.push import Pusher
+from agent.publish.server import Page, Server, json_page
+from agent.store.query import Query, answer
+from agent.vitals import Vitals
+from agent.worker import Worker
+from plumbing import tasks
+from plumbing.clock import Clock, SystemClock
+from plumbing.exposition import CONTENT_TYPE, render
+from plumbing.problem import Problem
+from plumbing.state import StateFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.settings import AgentSettings
+    from wire.report import ReportAck
+
+log = logging.getLogger(__name__)
+
+# Somebody is waiting for the first figures; from then on the interval is the configured one.
+_FIRST_INTERVAL_S: Final = 1.0
+_SHORTEST_INTERVAL_S: Final = 0.2
+_LONGEST_INTERVAL_S: Final = 3600.0
+_LONGEST_ELAPSED_NS: Final = 7 * 24 * 3600 * 10**9
+_METER_TIMEOUT_S: Final = 1.0
+_DRAIN_TIMEOUT_S: Final = 10.0
+_LEDGER_TIMEOUT_S: Final = 10.0
+_LAST_WORDS_S: Final = 2.0
+# Intervals without which a node counts as silent.
+_STALE_INTERVALS: Final = 3
+
+
+class Agent:
+    """One agent, from `start` to `stop`."""
+
+    def __init__(self, settings: AgentSettings, *, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._interval_s = settings.interval_s
+        self._changed = asyncio.Event()
+        self._folder = StateFolder(Path(settings.state)) if settings.state else None
+        self._survey = survey(settings, clock=self._clock)
+        self.vitals = Vitals(self._clock)
+        self._bank = Bank(self._survey, clock=self._clock, vitals=self.vitals)
+        procfs = Path(settings.procfs)
+        self._observer = ProcfsObserver(procfs=procfs, cgroupfs=Path(settings.cgroupfs), clock=self._clock)
+        self.ledger = Ledger(
+            node=settings.node_name,
+            boot_id=boot_id(procfs),
+            survey=self._survey,
+            facts=node_facts(self._survey, procfs=procfs),
+            targets=settings.targets,
+            state=self._folder.path if self._folder else None,
+            ring_length=settings.ring_length,
+            outbox_limit_bytes=settings.outbox_limit_bytes,
+            clock=self._clock,
+        )
+        self._observe_worker = Worker(f"observe-{self._observer.name}", spares=0)
+        self._ledger_worker = Worker("ledger", spares=0)
+        self._pushers = [
+            Pusher(url, outbox=self.ledger.outbox, outbox_worker=self._ledger_worker, on_ack=self._apply)
+            for url in settings.targets
+        ]
+        self.vitals.workers += [self._observe_worker, self._ledger_worker, *(each.worker for each in self._pushers)]
+        self._power_w: Mapping[tuple[str, str], float | None] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.server = Server(
+            {
+                "/metrics": self._metrics,
+                "/livez": lambda params: json_page({"alive": not _none(params)}),
+                "/readyz": self._readyz,
+                "/v1/sources": self._sources,
+                "/v1/query": self._query,
+            }
+        )
+
+    @property
+    def interval_s(self) -> float:
+        """The interval in force."""
+        return self._interval_s
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a thread hangs in a call that will not come back: the process must then leave by ``os._exit``."""
+        return any(worker.stuck for worker in self.vitals.workers)
+
+    async def start(self) -> None:
+        """Listens, takes the first readings and goes on from there. Raises OSError where the port is taken."""
+        await self.server.start(host=self._settings.host, port=self._settings.port)
+        for line in self._survey.sources:
+            if line.chosen:
+                log.info("Meter chosen", extra={"source": line.source, "domain": line.domain, "reason": line.reason})
+        if not self._survey.chosen:
+            log.warning("No usable meter: run time is reported, watts are not")
+        if self._observer.cgroup_reason:
+            log.warning("Exited processes are not recovered", extra={"reason": self._observer.cgroup_reason})
+        self._tasks = [tasks.guard("intervals", self._run)]
+        self._tasks += [tasks.guard(f"push {each.url}", each.run) for each in self._pushers]
+
+    async def stop(self) -> None:
+        """Closes the interval under way, gives the targets a moment to take it, and ends everything in order."""
+        if self._tasks:
+            await tasks.stop(self._tasks.pop(0))
+            await self.tick()
+            waiting = [asyncio.ensure_future(each.idle.wait()) for each in self._pushers]
+            if waiting:
+                _, late = await asyncio.wait(waiting, timeout=_LAST_WORDS_S)
+                for each in late:
+                    each.cancel()
+            await tasks.stop(*self._tasks)
+        await self.server.stop()
+        for pusher in self._pushers:
+            pusher.close()
+        self._bank.close()
+        self._observe_worker.close()
+        if not self._ledger_worker.stuck:
+            await self._ledger_worker.call(self.ledger.close, timeout_s=_LEDGER_TIMEOUT_S)
+        self._ledger_worker.close()
+        if self._folder is not None:
+            self._folder.close()
+
+    async def _run(self) -> None:
+        pause_s = min(_FIRST_INTERVAL_S, self._interval_s)
+        loop = asyncio.get_running_loop()
+        last_s = loop.time()
+        await self.tick()
+        while True:
+            # A tick that overran is not made up for: intervals are measured, not assumed.
+            due_s = max(last_s + pause_s, loop.time() + _SHORTEST_INTERVAL_S / 2)
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), due_s - loop.time())
+            except TimeoutError:
+                last_s = due_s
+                await self.tick()
+            pause_s = self._interval_s
+
+    async def tick(self) -> None:
+        """One edge: ends an interval and begins the next. What cannot be had now is not lost, only later."""
+        if self._ledger_worker.stuck or self._observe_worker.stuck:
+            return  # meters and run times are cumulative: the next interval covers this one
+        timeout_s = min(_METER_TIMEOUT_S, self._interval_s)
+        to_unix_ns = self._clock.unix_ns()
+        before = await self._bank.read(timeout_s=timeout_s)
+        started_ns = self._clock.monotonic_ns()
+        try:
+            observation = await self._observe_worker.call(self._observer.drain, timeout_s=_DRAIN_TIMEOUT_S)
+        except (ObserverError, DeadlineExceeded) as error:
+            self.vitals.note(f"observe-{self._observer.name}", started_ns=started_ns, reason=str(error))
+            return
+        self.vitals.note(f"observe-{self._observer.name}", started_ns=started_ns)
+        after = await self._bank.read(timeout_s=timeout_s)
+        self.vitals.edge_gap_ns = after.at_ns - before.at_ns
+        drawn = self._bank.advance(before)
+        if observation is None or not 0 < observation.elapsed_ns <= _LONGEST_ELAPSED_NS:
+            return
+        await self._book(Closing(observation, drawn, to_unix_ns))
+
+    async def _book(self, closing: Closing) -> None:
+        started_ns = self._clock.monotonic_ns()
+        try:
+            await self._ledger_worker.call(lambda: self.ledger.close_interval(closing), timeout_s=_LEDGER_TIMEOUT_S)
+        except (OSError, sqlite3.Error, DeadlineExceeded) as error:
+            self.vitals.note("ledger", started_ns=started_ns, reason=str(error))
+            log.error("Interval not stored", extra={"reason": str(error)})
+            return
+        self.vitals.note("ledger", started_ns=started_ns)
+        self._seen(closing.drawn)
+        for pusher in self._pushers:
+            pusher.wake()
+
+    def _seen(self, drawn: Drawn) -> None:
+        vitals = self.vitals
+        vitals.intervals_total += 1
+        vitals.last_interval_ns = self._clock.monotonic_ns()
+        for lost in drawn.lost.values():
+            vitals.gaps_total[lost.reason] += 1
+        self._power_w = drawn.power_w()
+
+    def _apply(self, ack: ReportAck) -> None:
+        """Takes over what the extender's profile says, without a restart."""
+        wanted_s = ack.profile.interval_s
+        if wanted_s is None or not _SHORTEST_INTERVAL_S <= wanted_s <= _LONGEST_INTERVAL_S:
+            return
+        if wanted_s != self._interval_s:
+            log.info("Interval changed", extra={"interval_s": wanted_s, "revision": ack.profile.revision})
+            self._interval_s = wanted_s
+            self._changed.set()
+
+    def _metrics(self, params: Mapping[str, str]) -> Page:
+        _none(params)
+        body = render(
+            families(
+                latest=self.ledger.ring.latest,
+                totals=self.ledger.totals,
+                held=self.ledger.held,
+                vitals=self.vitals,
+                delivered={each.url: each.counts for each in self._pushers},
+            )
+        )
+        return Page(body, CONTENT_TYPE)
+
+    def _readyz(self, params: Mapping[str, str]) -> Page:
+        _none(params)
+        age_s = self.vitals.age_s(self.vitals.last_interval_ns)
+        reason = ""
+        if self.vitals.last_interval_ns is None:
+            reason = "no interval has closed yet"
+        elif age_s > _STALE_INTERVALS * max(self._interval_s, 1.0):
+            reason = f"the last interval closed {age_s:.1f} s ago"
+        elif not self._survey.chosen:
+            reason = "no usable meter"
+        page = json_page({"ready": not reason, "reason": reason})
+        return Page(page.body, page.content_type, 503 if reason else 200)
+
+    def _sources(self, params: Mapping[str, str]) -> Page:
+        _none(params)
+        return json_page(listing(self._survey, power_w=self._power_w, unix_ns=self._clock.unix_ns()))
+
+    def _query(self, params: Mapping[str, str]) -> Page:
+        query = Query.parse(params)
+        try:
+            return json_page(answer(query, ring=self.ledger.ring, totals=self.ledger.totals))
+        except NotYet as error:
+            raise Problem(503, str(error)) from error
+
+
+def _none(params: Mapping[str, str]) -> bool:
+    """Refuses parameters where there are none to give."""
+    for name in params:
+        raise Problem(400, "no such parameter", field=name)
+    return False
