@@ -152,7 +152,8 @@ class Agent:
             due_s = max(last_s + pause_s, loop.time() + _SHORTEST_INTERVAL_S / 2)
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), due_s - loop.time())
+                async with asyncio.timeout_at(due_s):
+                    await self._changed.wait()
             except TimeoutError:
                 last_s = due_s
                 await self.tick()

@@ -114,7 +114,7 @@ class LiveTable:
             return Lines(*head)
         head.extend((Text(headline(status.node), style="bold"), Text("")))
         room = max(self._screen.height - len(head) - 2, 3)
-        return Lines(*head, table(status.processes[:room], COLUMNS["process"]))
+        return Lines(*head, table(status.processes[:room], COLUMNS["process"], width=self._screen.width))
 
 
 def display(*, json_lines: bool, addresses: Addresses, running: Sequence[Running]) -> Display:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +26,11 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
+_GAP = 2
+# Narrower than this a name says nothing any more.
+_NARROWEST = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: its title, how its text is made from an item, and whether only `wide` shows it."""
@@ -38,21 +43,33 @@ class Column:
     """May be cut to fit the terminal; other columns never are."""
 
 
-def table(items: Iterable[Mapping[str, Any]], columns: Iterable[Column], *, wide: bool = False) -> Table:
-    """A table without lines, as kubectl prints it."""
+def table(items: Iterable[Mapping[str, Any]], columns: Iterable[Column], *, wide: bool = False, width: int = 0) -> Text:
+    """Aligned text without lines, as kubectl prints it; ``width`` > 0 cuts flexible columns to fit a terminal."""
     shown = [column for column in columns if wide or not column.wide]
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in shown:
-        made.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis" if column.flexible else "fold",
-            ratio=None,
-        )
-    for item in items:
-        made.add_row(*(column.text(item) for column in shown))
+    rows = [[column.text(item) for column in shown] for item in items]
+    widths = [max([len(column.title), *(len(row[at]) for row in rows)]) for at, column in enumerate(shown)]
+    excess = sum(widths) + _GAP * (len(widths) - 1) - width
+    for at, column in enumerate(shown):
+        if width > 0 and excess > 0 and column.flexible:
+            cut = min(excess, max(widths[at] - _NARROWEST, 0))
+            widths[at] -= cut
+            excess -= cut
+    made = Text(no_wrap=True, overflow="ellipsis")
+    made.append(_line([column.title for column in shown], shown, widths), style="bold")
+    for row in rows:
+        made.append("\n").append(_line(row, shown, widths))
     return made
+
+
+def _line(cells: list[str], columns: list[Column], widths: list[int]) -> str:
+    fitted = (
+        cell if len(cell) <= width else cell[: width - 1] + "…" for cell, width in zip(cells, widths, strict=True)
+    )
+    aligned = (
+        cell.rjust(width) if column.right else cell.ljust(width)
+        for cell, column, width in zip(fitted, columns, widths, strict=True)
+    )
+    return (" " * _GAP).join(aligned).rstrip()
 
 
 def show(document: Mapping[str, Any], columns: Iterable[Column], *, form: Format) -> None:
@@ -64,15 +81,15 @@ def show(document: Mapping[str, Any], columns: Iterable[Column], *, form: Format
 
         sys.stdout.write(yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True))
     else:
-        console().print(table(document["items"], columns, wide=form is Format.WIDE), soft_wrap=form is Format.WIDE)
+        out = console()
+        wide = form is Format.WIDE
+        width = out.width if out.is_terminal and not wide else 0
+        out.print(table(document["items"], columns, wide=wide, width=width), soft_wrap=width == 0)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console without colour where nobody looks; wide enough not to cut tables in a pipe."""
-    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not made.is_terminal:
-        made = Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=200)
-    return made
+    """A console that prints text as it is: no markup, no emoji, and no colour where nobody looks."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def fail(message: str, *, code: int = 1) -> NoReturn:

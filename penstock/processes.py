@@ -89,7 +89,8 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), _STOP_WITHIN_S)
+            async with asyncio.timeout(_STOP_WITHIN_S):
+                await process.wait()
         except TimeoutError:
             log.error("Role did not end in time, killing it", extra={"part": self.part.name})
             with contextlib.suppress(ProcessLookupError):

@@ -77,6 +77,7 @@ def main() -> int:
         sys.stderr.write(f"PENSTOCK_SIM_SETTINGS_JSON: {error}\n")
         return 2
     logs.configure("sim", level=settings.log_level)
+    lifeline.show_as("penstock-sim")
     if settings.parent_pid > 0:
         lifeline.follow_parent(settings.parent_pid)
     server.run(run(settings, clock=SystemClock()))

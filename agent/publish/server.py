@@ -103,10 +103,12 @@ class Server:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; False where the connection ends after it."""
         try:
-            first = await asyncio.wait_for(reader.read(1), IDLE_TIMEOUT_S)
+            async with asyncio.timeout(IDLE_TIMEOUT_S):
+                first = await reader.read(1)
             if not first:
                 return False
-            head = first + await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self._header_timeout_s)
+            async with asyncio.timeout(self._header_timeout_s):
+                head = first + await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
             await _send(writer, _problem(Problem(431, f"header longer than {HEADER_BYTES} bytes")), keep=False)
             return False
@@ -205,4 +207,5 @@ async def _send(writer: asyncio.StreamWriter, page: Page, *, keep: bool, head_on
     if page.status == 503:
         lines.append("retry-after: 1")
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else page.body))
-    await asyncio.wait_for(writer.drain(), WRITE_TIMEOUT_S)
+    async with asyncio.timeout(WRITE_TIMEOUT_S):
+        await writer.drain()

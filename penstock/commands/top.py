@@ -69,17 +69,17 @@ def top(
     from rich.live import Live
 
     try:
-        with Live(_frame(agent, params, by), console=out, screen=True, auto_refresh=False) as live:
+        with Live(_frame(agent, params, by, width=out.width), console=out, screen=True, auto_refresh=False) as live:
             while True:
                 time.sleep(1)
-                live.update(_frame(agent, params, by), refresh=True)
+                live.update(_frame(agent, params, by, width=out.width), refresh=True)
     except KeyboardInterrupt:
         return
 
 
-def _frame(agent: str, params: Mapping[str, str], by: str) -> RenderableType:
+def _frame(agent: str, params: Mapping[str, str], by: str, *, width: int) -> RenderableType:
     from rich.console import Group as Lines
 
     node = ask(agent, "/v1/query", params={"group": "node"})["items"]
     answer = ask(agent, "/v1/query", params=params)
-    return Lines(headline(node[0]) if node else "no reading yet", "", table(answer["items"], COLUMNS[by]))
+    return Lines(headline(node[0]) if node else "no reading yet", "", table(answer["items"], COLUMNS[by], width=width))

@@ -83,6 +83,7 @@ async def _main(settings: UpSettings, chosen: Sequence[Part], *, json_lines: boo
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(stop.wait(), max(seconds, 0.05))
+        async with asyncio.timeout(max(seconds, 0.05)):
+            await stop.wait()
     except TimeoutError:
         return
