@@ -58,7 +58,7 @@ class PolicyProblem:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a folder holds, in the order of its files. Where there are problems, the set must not be put in force."""
+    """What a folder holds, in the order of its files. Of a file with a problem nothing new is put in force."""
 
     objects: tuple[Located, ...]
     problems: tuple[PolicyProblem, ...]

@@ -61,7 +61,7 @@ class Server:
         self._routes = routes
         self._header_timeout_s = header_timeout_s
         self._most = connections
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
         self.port = 0
 
@@ -76,15 +76,19 @@ class Server:
             self._server.close()
             await self._server.wait_closed()
             self._server = None
-        for task in tuple(self._open):
+        left = dict(self._open)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
+        # A task that was cancelled before its first step has not closed its connection.
+        for writer in left.values():
+            await _close(writer)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A plain function, so that the connection's task is ours to bound and to end.
         task = asyncio.get_running_loop().create_task(self._connection(reader, writer), name="http")
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
+        self._open[task] = writer
+        task.add_done_callback(self._open.pop)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -96,9 +100,7 @@ class Server:
         except (TimeoutError, OSError):
             pass  # the other side went away, or took too long to
         finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            await _close(writer)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; False where the connection ends after it."""
@@ -192,6 +194,12 @@ def parameters(query: str) -> dict[str, str]:
 
 def _problem(problem: Problem) -> Page:
     return Page(problem.body(), PROBLEM, problem.status)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _send(writer: asyncio.StreamWriter, page: Page, *, keep: bool, head_only: bool = False) -> None:
