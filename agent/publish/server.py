@@ -93,6 +93,10 @@ class Server:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if len(self._open) > self._most:
+                # Read first: closing on unread bytes resets the connection, and the answer is lost with it.
+                with contextlib.suppress(TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                    async with asyncio.timeout(self._header_timeout_s):
+                        await reader.readuntil(b"\r\n\r\n")
                 await _send(writer, _problem(Problem(503, f"more than {self._most} connections")), keep=False)
                 return
             while await self._exchange(reader, writer):
