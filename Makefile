@@ -18,7 +18,7 @@ run: ready ## start agent, extender and fleet router on this machine (ARGS="--si
 	@exec $(BIN)/penstock up $(ARGS)
 
 test: ready-test ## run all tests (ARGS="tests/flow -k ledger")
-	@$(BIN)/python -m pytest -n $${PENSTOCK_TEST_JOBS:-4} --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $${PENSTOCK_TEST_JOBS:-4} $(ARGS)
 
 lint: ready-test ## formatting, lints, types, import contracts, spelling, generated files
 	@$(BIN)/ruff format --check $(ROOMS)

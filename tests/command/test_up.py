@@ -24,7 +24,7 @@ from tests.parts import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.xdist_group("flow"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 PENSTOCK = str(Path(os.sys.executable).parent / "penstock")  # type: ignore[attr-defined]
 

@@ -17,8 +17,6 @@ from tests.flow.stack import INTERVAL_S, Stack, eventually, spinners, stack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("flow")
-
 # No load keeps a namespace under this: it is full as soon as anything runs.
 BUDGET = """\
 apiVersion: penstock.dev/v1alpha1
@@ -161,10 +159,13 @@ def test_every_role_answers_its_probes_and_metrics(running: Stack) -> None:
 
 
 def test_the_page_has_no_script(running: Stack) -> None:
-    status, body = running.fleet.request("/")
-    assert status == 200
-    assert b"<script" not in body.lower()
-    assert b"test" in body
+    def with_the_cluster() -> bytes:
+        status, body = running.fleet.request("/")
+        assert status == 200
+        return body if b"/v1/clusters/test" in body else b""
+
+    page = eventually(with_the_cluster, what="the page shows the cluster")
+    assert b"<script" not in page.lower()
 
 
 def test_logs_are_json_lines_without_errors(running: Stack) -> None:

@@ -14,8 +14,6 @@ from penstock.commands.roles import environment
 from tests.flow.stack import Role, eventually, stack
 from tests.parts import ROOT
 
-pytestmark = pytest.mark.xdist_group("flow")
-
 HEAVY = {"sklearn", "scipy", "pandas", "matplotlib"}
 FORBIDDEN = {
     "agent": HEAVY
@@ -37,7 +35,6 @@ FORBIDDEN = {
         "structlog",
         "sqlalchemy",
         "apscheduler",
-        
         "extender",
         "fleet_router",
         "sim",

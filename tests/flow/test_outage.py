@@ -14,7 +14,7 @@ from tests.flow.stack import INTERVAL_S, Stack, eventually, stack
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.xdist_group("flow"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 OUTAGE_S = 30.0
 
