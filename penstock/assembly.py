@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -37,6 +38,20 @@ class UpSettings:
     sysfs: str = setting("/sys", "Root of sysfs; another one is for tests.")
     log_level: str = setting("info", "debug, info, warning or error.")
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.port_offset <= 65535 - AGENT_PORT:
+            raise ValueError(f"port_offset: {self.port_offset} is not within 0..{65535 - AGENT_PORT}")
+        if not 0.2 <= self.interval_s <= 3600:  # also refuses NaN
+            raise ValueError(f"interval_s: {self.interval_s} is not within 0.2..3600 s")
+        if not 1 <= self.pue_ratio <= 10:
+            raise ValueError(f"pue_ratio: {self.pue_ratio} is not within 1..10")
+        if self.zone and not re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]+)*", self.zone):
+            raise ValueError(f"zone: {self.zone!r} is not an Electricity Maps zone such as DE or US-CAL-CISO")
+        if self.policies and not Path(self.policies).exists():
+            raise ValueError(f"policies: {self.policies} does not exist")
+        if self.log_level not in ("debug", "info", "warning", "error"):
+            raise ValueError(f"log_level: {self.log_level!r} is none of debug, info, warning, error")
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -56,6 +71,14 @@ class Addresses:
             fleet=f"http://127.0.0.1:{FLEET_PORT + port_offset}",
             fleet_grpc=f"127.0.0.1:{FLEET_GRPC_PORT + port_offset}",
         )
+
+
+def check_ports(port_offset: int) -> None:
+    """Raises ListenError for a port that is taken: another instance's answers would pass for ours."""
+    from plumbing.server import Address, listen
+
+    for port in (AGENT_PORT, EXTENDER_PORT, FLEET_PORT, FLEET_GRPC_PORT):
+        listen(Address("127.0.0.1", port + port_offset)).close()
 
 
 def policy_folder(given: str) -> Path:

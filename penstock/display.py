@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Group as Lines
 from rich.live import Live
 from rich.text import Text
 
 from penstock.commands.top import COLUMNS, headline
-from penstock.output import console, energy, table, watts
+from penstock.output import console, energy, printable, table, watts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console, RenderableType
 
@@ -67,7 +67,7 @@ class PlainLines:
         elif self._shown != (status.node, status.roles):
             self._shown = (status.node, status.roles)
             first = ", ".join(
-                f"{item['comm']}[{item['pid']}] {watts(item['power_w'])}" for item in status.processes[:3]
+                f"{printable(item['comm'])}[{item['pid']}] {watts(item['power_w'])}" for item in status.processes[:3]
             )
             roles = " ".join(f"{name}={state}" for name, state in status.roles.items())
             sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {headline(status.node)}  top: {first or '-'}  {roles}\n")
@@ -96,15 +96,19 @@ class LiveTable:
 
     def frame(self, status: Status) -> RenderableType:
         """Header, roles and as many of the top processes as the screen holds."""
-        head: list[RenderableType] = [Text(line) for line in _addresses(self._addresses)]
-        roles = Text("roles     ")
+        head: list[RenderableType] = [_one_line(line) for line in _addresses(self._addresses)]
+        roles = _one_line("roles     ")
+        restarts = {each.part.name: each.restarts for each in self._running}
         for name, state in status.roles.items():
-            roles.append(f"{name} ").append(state, style=_STYLE[state]).append("  ")
+            again = f" ({restarts[name]} restarts)" if restarts.get(name) else ""
+            roles.append(f"{name} ").append(state, style=_STYLE[state]).append(f"{again}  ")
         head.append(roles)
         if status.cluster is not None:
             nodes = status.cluster.get("nodes", 1)
             total = f"{watts(status.cluster.get('power_w'))}, {energy(status.cluster.get('energy_uj'))} booked"
-            head.append(Text(f"cluster   {status.cluster['name']}: {nodes} node{'s' if nodes != 1 else ''}, {total}"))
+            plural = "s" if nodes != 1 else ""
+            head.append(_one_line(f"cluster   {status.cluster['name']}: {nodes} node{plural}, {total}"))
+            head.extend(_one_line(line, style="yellow") for line in _troubles(status.cluster))
         head.append(Text(""))
         if status.node is None:
             waited_s = time.monotonic() - self._started_s
@@ -112,7 +116,7 @@ class LiveTable:
                 Text(_complaint(status, self._running) if waited_s > _PATIENCE_S else "waiting for the first interval")
             )
             return Lines(*head)
-        head.extend((Text(headline(status.node), style="bold"), Text("")))
+        head.extend((_one_line(headline(status.node), style="bold"), Text("")))
         room = max(self._screen.height - len(head) - 2, 3)
         return Lines(*head, table(status.processes[:room], COLUMNS["process"], width=self._screen.width))
 
@@ -136,10 +140,20 @@ def _addresses(addresses: Addresses) -> list[str]:
     ]
 
 
+def _one_line(text: str, *, style: str = "") -> Text:
+    return Text(printable(text), style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _troubles(cluster: Mapping[str, Any]) -> list[str]:
+    problems = [f"policies  {problem}" for problem in cluster.get("policies", {}).get("problems", [])[:3]]
+    error = cluster.get("uplink", {}).get("last_error")
+    return [*problems, f"uplink    {error}"] if error else problems
+
+
 def _complaint(status: Status, running: Sequence[Running]) -> str:
     lines = ["no reading yet"]
     for each in running:
         if status.roles.get(each.part.name, "ready") != "ready":
             lines.append(f"{each.part.name} is not ready; the end of {each.part.log}:")
-            lines.extend(f"  {line}" for line in each.last_words().splitlines())
+            lines.extend(f"  {printable(line)}" for line in each.last_words().splitlines())
     return "\n".join(lines)

@@ -7,8 +7,6 @@ A command exists when it works. Heavy imports happen inside the commands, so tha
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from penstock.commands import place, policy, report, roles, sim, top, up
@@ -35,9 +33,4 @@ app.command("sim")(sim.sim)
 
 def main() -> None:
     """Entry point of the console script."""
-    # Pipes that close early (`| head`) are not an error of ours.
-    try:
-        app()
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+    app()

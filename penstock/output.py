@@ -46,7 +46,7 @@ class Column:
 def table(items: Iterable[Mapping[str, Any]], columns: Iterable[Column], *, wide: bool = False, width: int = 0) -> Text:
     """Aligned text without lines, as kubectl prints it; ``width`` > 0 cuts flexible columns to fit a terminal."""
     shown = [column for column in columns if wide or not column.wide]
-    rows = [[column.text(item) for column in shown] for item in items]
+    rows = [[printable(column.text(item)) for column in shown] for item in items]
     widths = [max([len(column.title), *(len(row[at]) for row in rows)]) for at, column in enumerate(shown)]
     excess = sum(widths) + _GAP * (len(widths) - 1) - width
     for at, column in enumerate(shown):
@@ -59,6 +59,15 @@ def table(items: Iterable[Mapping[str, Any]], columns: Iterable[Column], *, wide
     for row in rows:
         made.append("\n").append(_line(row, shown, widths))
     return made
+
+
+def printable(text: str) -> str:
+    """Text that cannot move a cursor or ring a bell: any local user may name a process as he likes."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    )
 
 
 def _line(cells: list[str], columns: list[Column], widths: list[int]) -> str:

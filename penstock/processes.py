@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 from dataclasses import dataclass, field
@@ -21,11 +20,10 @@ from penstock.commands.roles import command_line, environment
 if TYPE_CHECKING:
     from pathlib import Path
 
-log = logging.getLogger(__name__)
-
 _STOP_WITHIN_S = 8.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,7 @@ class Running:
     part: Part
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
+    was_ready: bool = False
     last_status: int | None = None
     _watch: asyncio.Task[None] | None = field(default=None, repr=False)
 
@@ -72,7 +71,6 @@ class Running:
         pause_s = _FIRST_PAUSE_S
         while self.process is not None:
             self.last_status = await self.process.wait()
-            log.error("Role ended unexpectedly", extra={"part": self.part.name, "status": self.last_status})
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             self.restarts += 1
@@ -92,10 +90,19 @@ class Running:
             async with asyncio.timeout(_STOP_WITHIN_S):
                 await process.wait()
         except TimeoutError:
-            log.error("Role did not end in time, killing it", extra={"part": self.part.name})
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process of the moment runs. A port that answers says nothing: it may be somebody else's."""
+        return self.process is not None and self.process.returncode is None
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the role has died again and again without ever having been ready."""
+        return not self.was_ready and self.restarts >= _TRIES
 
     def last_words(self, lines: int = 5) -> str:
         """The end of the log, for people whose role does not start."""

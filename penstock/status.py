@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from plumbing.http import HttpClient, HttpError, HttpStatusError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from penstock.assembly import Addresses
+    from penstock.processes import Running
 
 TOP = 15
 
@@ -59,21 +60,28 @@ class Watcher:
             "fleet": HttpClient(addresses.fleet, timeout_s=0.8),
         }
 
-    async def look(self) -> Status:
-        """Never fails: a role that does not answer is ``down``."""
+    async def look(self, running: Sequence[Running] = ()) -> Status:
+        """Never fails: a role that does not answer, or whose process in ``running`` is dead, is ``down``."""
         *states, node, processes, cluster = await asyncio.gather(
             *(self._state(name) for name in self._clients),
             self._get("agent", "/v1/query", {"group": "node"}),
             self._get("agent", "/v1/query", {"group": "process", "limit": str(TOP)}),
             self._get("extender", "/v1/cluster", {}),
         )
+        roles = dict(zip(self._clients, states, strict=True))
+        for each in running:
+            if each.part.name in roles and not each.alive:
+                roles[each.part.name] = "down"
+            each.was_ready |= roles.get(each.part.name, "ready") == "ready"
+        if roles["agent"] == "down":
+            node = processes = None
         nodes = node["items"] if node else []
         return Status(
             unix_s=time.time(),
-            roles=dict(zip(self._clients, states, strict=True)),
+            roles=roles,
             node=nodes[0] if nodes else None,
             processes=tuple(processes["items"]) if processes else (),
-            cluster=cluster,
+            cluster=cluster if roles["extender"] != "down" else None,
         )
 
     async def _state(self, name: str) -> str:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _EVERY_S = 1.0
 
 
+class RoleFailed(RuntimeError):
+    """A role that cannot be started here."""
+
+
 def up(
     simulate: Annotated[
         str | None, typer.Option("--simulate", help="Add a simulated cluster: nodes=50,pods=500.")
@@ -35,8 +39,9 @@ def up(
     more: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, NAME=VALUE; repeatable.")] = None,
 ) -> None:
     """Start agent, extender and fleet router on loopback and show the watts of this machine; Ctrl-C ends all of it."""
-    from penstock.assembly import UpSettings, parts
+    from penstock.assembly import UpSettings, check_ports, parts
     from penstock.commands.roles import settings_of
+    from plumbing.server import ListenError
     from plumbing.state import StateError, StateFolder, instance_folder, state_root
     from sim.spec import SpecError
 
@@ -51,9 +56,13 @@ def up(
     try:
         folder = StateFolder(instance_folder(state_root(), port_offset=settings.port_offset))
         chosen = parts(settings, folder=folder.path)
-    except (StateError, SpecError) as error:
+        check_ports(settings.port_offset)
+    except (StateError, SpecError, ListenError) as error:
         fail(str(error))
-    asyncio.run(_main(settings, chosen, json_lines=json_lines))
+    try:
+        asyncio.run(_main(settings, chosen, json_lines=json_lines))
+    except RoleFailed as error:
+        fail(str(error))
 
 
 async def _main(settings: UpSettings, chosen: Sequence[Part], *, json_lines: bool) -> None:
@@ -72,7 +81,10 @@ async def _main(settings: UpSettings, chosen: Sequence[Part], *, json_lines: boo
         await asyncio.gather(*(each.start() for each in running))
         while not stop.is_set():
             started_s = time.monotonic()
-            shown.show(await watcher.look())
+            shown.show(await watcher.look(running))
+            for each in running:
+                if each.hopeless:
+                    raise RoleFailed(f"{each.part.name} does not start; its log ends:\n{each.last_words()}")
             await _pause(stop, _EVERY_S - (time.monotonic() - started_s))
     finally:
         shown.close()

@@ -48,6 +48,15 @@ def test_tables_align(capsys: pytest.CaptureFixture[str]) -> None:
     assert "MORE" in capsys.readouterr().out
 
 
+def test_a_process_cannot_write_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    named = {"as_of": "", "items": [{"name": "\x1b[31mEV\nIL\x07", "power_w": 1.0}]}
+    show(named, COLUMNS, form=Format.TABLE)
+    out = capsys.readouterr().out
+    assert out.count("\n") == 2
+    assert "\x1b" not in out
+    assert "\x07" not in out
+
+
 def test_programs_get_the_whole_list(capsys: pytest.CaptureFixture[str]) -> None:
     show(ITEMS, COLUMNS, form=Format.JSON)
     assert json.loads(capsys.readouterr().out) == ITEMS

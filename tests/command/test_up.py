@@ -10,6 +10,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock.assembly import AGENT_PORT, Addresses
+from penstock.assembly import AGENT_PORT, FLEET_PORT, Addresses
 from tests.flow.stack import eventually, free_port
 from tests.parts import ROOT
 
@@ -123,6 +124,41 @@ def test_the_same_ports_twice_is_one_sentence(json_lines: subprocess.Popen[str],
     assert second.returncode == 1
     assert "another --port-offset" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--interval", "0"), "interval_s: 0.0 is not within"),
+        (("--interval", "nan"), "interval_s: nan is not within"),
+        (("--port-offset", "60000"), "port_offset: 60000 is not within"),
+        (("--zone", "xx;"), "not an Electricity Maps zone"),
+        (("--policies", "nowhere"), "policies: nowhere does not exist"),
+        (("--simulate", "nodes=many"), "nodes"),
+        (("--set", "prot=1"), "prot"),
+        (("--set", "prot"), "write NAME=VALUE"),
+    ],
+)
+def test_a_wrong_flag_is_one_sentence(tmp_path: Path, offset: int, flags: tuple[str, ...], words: str) -> None:
+    arguments, environment = command(tmp_path, offset, *flags)
+    ended = subprocess.run(
+        arguments, env=environment, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
+    )
+    assert ended.returncode in (1, 2)
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_somebody_elses_port_is_named(tmp_path: Path, offset: int) -> None:
+    # With a state folder of its own, so that only the port is in the way: another user's instance.
+    with socket.create_server(("127.0.0.1", FLEET_PORT + offset)):
+        arguments, environment = command(tmp_path, offset, "--json")
+        ended = subprocess.run(
+            arguments, env=environment, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
+        )
+    assert ended.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{FLEET_PORT + offset}" in ended.stderr
+    assert ended.stdout == "", "another instance's watts are never shown as ours"
 
 
 def test_a_terminal_gets_a_table_in_place(tmp_path: Path, offset: int) -> None:

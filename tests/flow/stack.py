@@ -155,12 +155,20 @@ def eventually(condition: Callable[[], object], *, what: str, within_s: float = 
 
 
 @contextlib.contextmanager
-def spinners(count: int) -> Iterator[list[int]]:
-    """``count`` processes that do nothing but burn CPU; yields their pids."""
-    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+def spinners(count: int, *, idle: bool = False) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """``count`` processes that do nothing but burn CPU, at once or, where ``idle``, from `start` on."""
+    code = ("input()\n" if idle else "") + "while True: pass"
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) for _ in range(count)]
     try:
-        yield [process.pid for process in processes]
+        yield processes
     finally:
         for process in processes:
             process.kill()
-            process.wait()
+            process.communicate()
+
+
+def start(process: subprocess.Popen[bytes]) -> None:
+    """Lets an idle spinner burn."""
+    assert process.stdin is not None
+    process.stdin.write(b"\n")
+    process.stdin.flush()

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.flow.stack import INTERVAL_S, Stack, eventually, spinners, stack
+from tests.flow.stack import INTERVAL_S, Stack, eventually, spinners, stack, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,25 +50,32 @@ def processes(running: Stack) -> dict[int, dict[str, Any]]:
     return {item["pid"]: item for item in running.agent.get("/v1/query?group=process&limit=1000")["items"]}
 
 
+def power_w(running: Stack) -> dict[int, float]:
+    return {pid: item["power_w"] for pid, item in processes(running).items()}
+
+
 def test_watts_of_a_busy_process_rise_within_two_intervals(running: Stack) -> None:
-    with spinners(2) as pids:
+    with spinners(2, idle=True) as asleep:
+        pids = [process.pid for process in asleep]
+        # A process that sleeps draws nothing and is no row; its absence is 0 W.
+        time.sleep(2 * INTERVAL_S)
+        before = power_w(running)
+        for process in asleep:
+            start(process)
         started_s = time.monotonic()
-
-        def seen() -> bool:
-            now = processes(running)
-            return all(pid in now and now[pid]["power_w"] > 0 for pid in pids)
-
-        eventually(seen, what="both spinners have watts", log=running.agent.log)
-        # Two whole intervals, the rest of the one in which they were born, and a slow machine's turn of the loop.
+        eventually(
+            lambda: all(power_w(running).get(pid, 0.0) > before.get(pid, 0.0) + 0.05 for pid in pids),
+            what="the watts of both have risen",
+            log=running.agent.log,
+        )
+        # Two whole intervals, the rest of the one in which they began, and a slow machine's turn of the loop.
         assert time.monotonic() - started_s < 3 * INTERVAL_S + 1.0
         time.sleep(2 * INTERVAL_S)
         now = processes(running)
         node = running.agent.get("/v1/query?group=node")["items"][0]
-    # Other tests may keep the machine busy too, so the spinners are held against one that sleeps, not against the top.
-    mine_w = now[os.getpid()]["power_w"] if os.getpid() in now else 0.0
     for pid in pids:
+        assert before.get(pid, 0.0) < 0.05, "one that sleeps draws next to nothing"
         assert now[pid]["comm"].startswith("python")
-        assert now[pid]["power_w"] > 3 * mine_w
         assert now[pid]["power_low_w"] <= now[pid]["power_w"] <= now[pid]["power_high_w"]
         assert now[pid]["power_w"] < node["power_w"]
     assert node["power_low_w"] < node["power_w"] < node["power_high_w"]
