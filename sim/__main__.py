@@ -12,7 +12,9 @@ import logging
 import os
 import sys
 import uuid
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,18 +23,26 @@ from plumbing.clock import Clock, SystemClock
 from plumbing.http import HttpClient
 from sim import cluster
 from sim.agents import Agents
-from sim.load import HostLoad, Load, ScriptedLoad
-from sim.machine import Machine
+from sim.load import HostWork, steady
 from sim.settings import SimSettings
+from sim.silicon import classes, presets, trace
+from sim.silicon.run import Run
 from wire.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from sim.silicon.work import Work
 
 log = logging.getLogger("sim")
 
 # RAPL moves every millisecond; agents read once a second, so this is fine enough and costs nothing to speak of.
 _MACHINE_STEP_S = 0.1
+# When this host was asleep, so was the machine: an hour at once would take it minutes.
+_LONGEST_S = 10.0
 
 
-async def run(settings: SimSettings, *, clock: Clock, end: asyncio.Event | None = None) -> None:
+async def run(
+    settings: SimSettings, *, clock: Clock, machine: Run | None = None, end: asyncio.Event | None = None
+) -> None:
     """Runs until a signal, or ``end``; then stops what makes reports before what sends them."""
     ended = end or server.until_signal()
     http = HttpClient(settings.extender)
@@ -45,32 +55,42 @@ async def run(settings: SimSettings, *, clock: Clock, end: asyncio.Event | None 
         run_id=uuid.uuid4().hex[:12],
     )
     running = [tasks.guard("sim.fill", agents.fill), tasks.guard("sim.push", agents.push)]
-    if settings.machine_root:
-        load: Load = HostLoad(Path("/proc"))
-        if settings.fixed_load is not None:
-            load = ScriptedLoad((0.0, settings.fixed_load))
-        machine = Machine(Path(settings.machine_root))
-        running.insert(0, tasks.guard("sim.machine", lambda: turn(machine, load, clock=clock)))
+    if machine is not None:
+        running.insert(0, tasks.guard("sim.machine", partial(turn, machine, clock=clock)))
     log.info("Simulating", extra={"nodes": settings.nodes, "pods": settings.pods, "extender": settings.extender})
     await ended.wait()
     await tasks.stop(*running)
     await http.close()
+    if machine is not None and settings.machine_trace:
+        trace.write(machine.trace(), Path(settings.machine_trace))
     log.info("Ended", extra={"undelivered": agents.waiting, "dropped": agents.dropped})
 
 
-async def turn(machine: Machine, load: Load, *, clock: Clock) -> None:
-    """Moves the machine's counters by the time that really passes."""
-    begun_ns = last_ns = clock.monotonic_ns()
+def machine_run(settings: SimSettings) -> Run | None:
+    """The machine of the settings, with its tree written; None where none is wanted. Raises OSError, ValueError."""
+    if not settings.machine_root:
+        return None
+    machine = presets.draw(settings.machine, seed=settings.seed)
+    kinds = classes.draw(settings.seed)
+    ratio = settings.fixed_load
+    work: Work = HostWork(Path("/proc"), machine=machine, classes=kinds)
+    if ratio is not None:
+        work = steady(ratio, machine=machine, classes=kinds)
+    return Run(machine, work, seed=settings.seed, root=Path(settings.machine_root))
+
+
+async def turn(machine: Run, *, clock: Clock) -> None:
+    """Lets as much time pass for the machine as really passes."""
+    last_ns = clock.monotonic_ns()
     while True:
         await asyncio.sleep(_MACHINE_STEP_S)
         now_ns = clock.monotonic_ns()
-        ratio = load.ratio((now_ns - begun_ns) / NS_PER_S)
-        machine.advance((now_ns - last_ns) / NS_PER_S, load_ratio=ratio)
+        machine.advance(min((now_ns - last_ns) / NS_PER_S, _LONGEST_S))
         last_ns = now_ns
 
 
 def main() -> int:
-    """0 after a signal, 2 with the reason where the settings are no settings."""
+    """0 after a signal, 2 with the reason where the settings are no settings, or name a folder of somebody else."""
     try:
         settings = msgspec.json.decode(os.environ.get("PENSTOCK_SIM_SETTINGS_JSON", "{}"), type=SimSettings)
     except msgspec.DecodeError as error:
@@ -80,7 +100,12 @@ def main() -> int:
     lifeline.show_as("penstock-sim")
     if settings.parent_pid > 0:
         lifeline.follow_parent(settings.parent_pid)
-    server.run(run(settings, clock=SystemClock()))
+    try:
+        machine = machine_run(settings)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"machine_root: {error}\n")
+        return 2
+    server.run(run(settings, clock=SystemClock(), machine=machine))
     return 0
 
 

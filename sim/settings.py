@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from plumbing.setting import setting
-from sim.spec import MOST_NODES, MOST_PODS
+from sim.spec import MACHINES, MOST_NODES, MOST_PODS
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -22,8 +22,12 @@ class SimSettings:
     pods: int = setting(100, "Simulated pods that run at any time; those that end are replaced.")
     seed: int = setting(1, "The same seed gives the same nodes and the same pods with the same lives.")
     interval_s: float = setting(2.0, "Length of an interval in seconds.")
-    machine_root: str = setting("", "Folder for the powercap tree of a simulated machine; empty writes none.")
+    machine_root: str = setting("", "Folder for the sysfs tree of a simulated machine; empty writes none.")
+    machine: str = setting("xeon-2s", "Kind of simulated machine: xeon-2s, xeon-1s, laptop, epyc-2s or vm.")
     machine_load: str = setting("host", "Load of the simulated machine: this host's (host), or a ratio from 0 to 1.")
+    machine_trace: str = setting(
+        "", "Folder for a trace with the machine's truth, its last hour at most, written at the end; empty writes none."
+    )
     log_level: str = setting("info", "debug, info, warning or error.")
     parent_pid: int = setting(0, "End when this process ends; 0 follows nobody.")
 
@@ -40,6 +44,10 @@ class SimSettings:
             raise ValueError(f"extender: {self.extender!r} is not the base URL of an extender")
         if self.log_level not in LEVELS:
             raise ValueError(f"log_level: {self.log_level!r} is none of {', '.join(LEVELS)}")
+        if self.machine not in MACHINES:
+            raise ValueError(f"machine: {self.machine!r} is none of {', '.join(MACHINES)}")
+        if self.machine_trace and not self.machine_root:
+            raise ValueError("machine_trace: needs machine_root, for without it there is no machine")
         if self.fixed_load is None and self.machine_load != "host":
             raise ValueError(f"machine_load: {self.machine_load!r} is neither 'host' nor a ratio from 0 to 1")
 

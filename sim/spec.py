@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 MOST_NODES = 5000
 MOST_PODS = 150_000
+# The names of sim.silicon.presets, which brings NumPy that settings should not.
+MACHINES = ("xeon-2s", "xeon-1s", "laptop", "epyc-2s", "vm")
 
 
 class SpecError(ValueError):

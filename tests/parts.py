@@ -8,7 +8,9 @@ A test that needs one says ``@pytest.mark.part("data")``. A missing part skips i
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,8 +53,17 @@ def _missing_data() -> str | None:
     return None if data_folder() else "no public data: set PENSTOCK_DATA to a folder with power/ and carbon/"
 
 
+def _missing_ipmi() -> str | None:
+    if importlib.util.find_spec("pyghmi") is None:
+        return "pyghmi is not installed"
+    return None if shutil.which("ipmi_sim") else "no ipmi_sim: Debian's openipmi has it"
+
+
 PROBES: Mapping[str, Callable[[], str | None]] = {
     "data": _missing_data,
+    "ipmi": _missing_ipmi,
+    "prometheus": lambda: None if shutil.which("prometheus") else "no prometheus: Debian's package has it",
+    "redfish": lambda: None,  # our own BMC, sim.bmc: always here
 }
 """Part -> why it is missing, or None where it is here. A part without a probe has no tests yet."""
 

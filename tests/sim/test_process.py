@@ -15,8 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from sim.machine import MARKER
 from sim.settings import SimSettings
+from sim.silicon import trace
+from sim.silicon.tree import MARKER
 from wire.report import decode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +61,9 @@ def test_it_reports_writes_and_ends(tmp_path: Path) -> None:
             pods=5,
             interval_s=0.2,
             machine_root=str(tmp_path / "machine"),
+            machine="xeon-1s",
             machine_load="0.5",
+            machine_trace=str(tmp_path / "trace"),
         )
         process = start(msgspec.json.encode(settings).decode())
         try:
@@ -76,6 +79,7 @@ def test_it_reports_writes_and_ends(tmp_path: Path) -> None:
     assert {each.node for each in reports} == {"sim-node-000", "sim-node-001"}
     assert (tmp_path / "machine" / MARKER).is_file()
     assert int((tmp_path / "machine" / "class" / "powercap" / "intel-rapl:0" / "energy_uj").read_text()) > 0
+    assert trace.read(tmp_path / "trace").about["machine"]["name"] == "xeon-1s"
     assert '"message": "Ended"' in log
 
 
@@ -84,3 +88,13 @@ def test_wrong_settings_are_named() -> None:
     _, log = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     assert "nodes: -1 is not within" in log
+
+
+def test_a_folder_of_somebody_else_ends_it(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("")
+    settings = SimSettings(nodes=0, machine_root=str(tmp_path))
+    process = start(msgspec.json.encode(settings).decode())
+    _, log = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2
+    assert "no simulated tree" in log
+    assert "Traceback" not in log

@@ -59,6 +59,8 @@ def test_a_wrong_size_names_the_key(text: str, message: str) -> None:
         ("interval_s", float("nan")),
         ("extender", "localhost:8080"),
         ("log_level", "loud"),
+        ("machine", "toaster"),
+        ("machine_trace", "somewhere"),
         ("machine_load", "1.5"),
         ("machine_load", "busy"),
     ],
