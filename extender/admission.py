@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from extender import contract
 from extender.budgets import judge
 from extender.decisions import Decision
-from extender.errors import LedgerUnavailable
+from extender.errors import EntryRefused, LedgerUnavailable
 from extender.ledger import HoldRow
 from extender.pods import ask as ask_of
 from extender.prediction import Ask, predict
@@ -72,8 +72,8 @@ class Admission:
             result = "ignored" if pod.treatment == "ignore" else "shadow"
         if result == "admitted" and verdicts:
             await self._hold(pod, prediction, durable=any(each.budget.action == "reject" for each in verdicts))
-        elif result != "shadow" and self._holds.release(pod.uid):
-            self._writer.post(lambda ledger: ledger.drop_holds([pod.uid]))
+        elif result != "shadow" and self._holds.release((pod.namespace, pod.uid)):
+            self._writer.post(lambda ledger: ledger.drop_holds([(pod.namespace, pod.uid)]))
         self._decisions.record(
             Decision(
                 uid=pod.uid,
@@ -109,7 +109,7 @@ class Admission:
                 measured_w=meter.measured_w,
                 held_w=self._holds.held_w(meter, now_ns=now_ns, but=pod.uid),
                 prediction=prediction,
-                fresh=self._state.nodes.all_fresh(meter.nodes, now_ns=now_ns),
+                fresh=meter.fresh(self._state.nodes, now_ns=now_ns),
             )
             for meter in self._budgets.of(pod.namespace)
         )
@@ -129,11 +129,12 @@ class Admission:
             return
         try:
             await self._writer.submit(lambda ledger: ledger.put_hold(row))
-        except LedgerUnavailable as error:
+        except (EntryRefused, LedgerUnavailable) as error:
             self._take_back(hold)
             raise Problem(503, f"the hold of this pod cannot be written: {error}") from error
 
     def _take_back(self, hold: Hold) -> None:
         # A later call for the same pod may have put its own in the meantime.
-        if self._holds.get(hold.row.uid) is hold:
-            self._holds.release(hold.row.uid)
+        pod = hold.row.namespace, hold.row.uid
+        if self._holds.get(pod) is hold:
+            self._holds.release(pod)

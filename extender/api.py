@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from extender import metrics, views
+from extender.errors import LedgerUnavailable, NodeReporting
 from plumbing import exposition
 from plumbing.problem import CONTENT_TYPE, Problem, title
 
@@ -54,6 +55,19 @@ def build(cluster: Cluster) -> FastAPI:
         if document is None:
             raise Problem(404, f"no node {name!r} ever reported", field="name")
         return _json(document)
+
+    @app.delete("/v1/nodes/{name}")
+    async def dismiss_node(name: str) -> Response:
+        """An operator says that a silent node is gone for good, so that it closes no hard budget any more."""
+        try:
+            known = await cluster.dismiss(name)
+        except NodeReporting as error:
+            raise Problem(409, str(error), field="name") from error
+        except LedgerUnavailable as error:
+            raise Problem(503, f"that cannot be written: {error}") from error
+        if not known:
+            raise Problem(404, f"no node {name!r} ever reported", field="name")
+        return _json({"name": name, "status": cluster.state.status(name, now_ns=cluster.clock.monotonic_ns())})
 
     @app.get("/v1/pods")
     async def pods(namespace: str | None = None, node: str | None = None, limit: Limit = 1000) -> Response:

@@ -9,14 +9,16 @@ backoff.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from extender.windows import View, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from extender.ledger import StreamKey
+    from extender.nodes import NodeTable
     from extender.prediction import Prediction
     from extender.rows import Booking, Share
     from extender.state import Live
@@ -67,7 +69,7 @@ class Verdict:
     predicted_w: float
     """Of this pod: the median, for action reject the p90."""
     fresh: bool
-    """Whether every node that the namespace was seen on has reported lately."""
+    """Whether every node that the namespace was seen on has reported lately, and any node at all."""
     fits: bool
 
     @property
@@ -96,61 +98,105 @@ def judge(budget: Budget, *, measured_w: float, held_w: float, prediction: Predi
     )
 
 
+@dataclass(slots=True)
+class _OnNode:
+    """A budget's namespace on one node: a window per numbering, because two agents may use one name."""
+
+    windows: dict[StreamKey, Window] = field(default_factory=dict)
+    """Empty where the namespace is expected here and nothing has been heard yet."""
+    mean_w: float = 0.0
+
+
 class BudgetMeter:
-    """Mean power of a budget's namespace over its window: a window per node that the namespace was seen on."""
+    """Mean power of a budget's namespace over its window, summed over the nodes that the namespace was seen on."""
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
-        self._windows: dict[str, Window] = {}
-        self._mean_w: dict[str, float] = {}
+        self._nodes: dict[str, _OnNode] = {}
+        self._missing: set[str] = set()
+        """Nodes that were forgotten while the namespace drew power there. They count no watts, but a hard budget stays
+        closed until they report or an operator says that they are gone."""
         self._sum_w = 0.0
 
     @property
     def nodes(self) -> Iterable[str]:
         """Nodes that the namespace was seen on within the window."""
-        return self._windows.keys()
+        return self._nodes.keys()
+
+    @property
+    def watched(self) -> Iterable[str]:
+        """Nodes whose reports concern this budget, missing ones included."""
+        return self._nodes.keys() | self._missing
 
     @property
     def measured_w(self) -> float:
         """The sum over the nodes; a silent node counts with its last mean."""
         return max(0.0, self._sum_w)
 
+    def fresh(self, table: NodeTable, *, now_ns: int) -> bool:
+        """Whether `measured_w` is of this moment: every node concerned is heard, and at least one node of all."""
+        if self._missing and self.budget.action == "reject":
+            return False
+        return table.any_fresh(now_ns=now_ns) and table.all_fresh(self._nodes, now_ns=now_ns)
+
     def covered_ns(self, node: str) -> int:
-        """How much metered time of this node is in its window."""
-        window = self._windows.get(node)
-        return window.covered_ns if window else 0
+        """How much metered time of this node is in its window; of several numberings the longest."""
+        found = self._nodes.get(node)
+        return max((window.covered_ns for window in found.windows.values()), default=0) if found else 0
 
     def expect(self, node: str) -> None:
         """The namespace ran on this node before this process started; until it reports, nothing is known of it."""
-        self._windows.setdefault(node, Window(length_s=self.budget.window_s))
-        self._mean_w.setdefault(node, 0.0)
+        self._nodes.setdefault(node, _OnNode())
 
-    def feed(self, live: Live, share: Share | None) -> None:
-        """Takes a node's interval; None = the namespace drew nothing in it."""
-        if share is None and live.node not in self._windows:
+    def miss(self, node: str) -> None:
+        """As `expect`, of a node that has been silent for so long that it counts no more."""
+        self._missing.add(node)
+
+    def feed(self, live: Live, share: Share | None, *, fresh: bool) -> None:
+        """Takes a node's interval; ``share`` None = the namespace drew nothing in it.
+
+        One that is not ``fresh`` (a backlog) never ends that something is expected of the node.
+        """
+        if live.node in self._missing:
+            self._missing.discard(live.node)
+            self.expect(live.node)
+        elif share is None and live.node not in self._nodes:
             return
-        window = self._windows.setdefault(live.node, Window(length_s=self.budget.window_s))
-        window.add(
-            from_ns=live.from_unix_ns,
-            to_ns=live.to_unix_ns,
-            elapsed_ns=live.elapsed_ns,
-            dynamic_uj=share.dynamic_uj if share else 0,
-            loaded_uj=share.loaded_uj if share else 0,
-        )
-        if share is None and window.empty:
-            self.forget(live.node)
-            return
-        mean_w = window.mean_w(self.budget.view)
-        self._sum_w += mean_w - self._mean_w.get(live.node, 0.0)
-        self._mean_w[live.node] = mean_w
+        found = self._nodes.setdefault(live.node, _OnNode())
+        for stream in live.ended:
+            found.windows.pop(stream, None)
+        if live.succeeds is not None and live.succeeds in found.windows:
+            found.windows.setdefault(live.stream, found.windows.pop(live.succeeds))
+        if share is not None:
+            found.windows.setdefault(live.stream, Window(length_s=self.budget.window_s))
+        window = found.windows.get(live.stream)
+        if window is not None:
+            window.add(
+                from_ns=live.from_unix_ns,
+                to_ns=live.to_unix_ns,
+                elapsed_ns=live.elapsed_ns,
+                dynamic_uj=share.dynamic_uj if share else 0,
+                loaded_uj=share.loaded_uj if share else 0,
+            )
+            if share is None and window.empty:
+                del found.windows[live.stream]
+        if fresh and not found.windows:
+            self._drop(live.node)
+        else:
+            self._settle(found)
+
+    def _settle(self, found: _OnNode) -> None:
+        mean_w = sum(window.mean_w(self.budget.view) for window in found.windows.values())
+        self._sum_w += mean_w - found.mean_w
+        found.mean_w = mean_w
 
     def seed(self, live: Live) -> None:
         """Starts a budget that has just come into force from the node's latest interval."""
         draw = live.namespaces.get(self.budget.namespace)
         if draw is None:
             return
-        window = self._windows.setdefault(live.node, Window(length_s=self.budget.window_s))
         per_w = live.elapsed_ns / 1e3
+        window = Window(length_s=self.budget.window_s)
         window.add(
             from_ns=live.from_unix_ns,
             to_ns=live.to_unix_ns,
@@ -158,17 +204,30 @@ class BudgetMeter:
             dynamic_uj=round(draw.dynamic_w * per_w),
             loaded_uj=round(draw.loaded_w * per_w),
         )
-        self._mean_w[live.node] = window.mean_w(self.budget.view)
-        self.settle_rounding()
+        found = self._nodes.setdefault(live.node, _OnNode())
+        found.windows[live.stream] = window
+        self._settle(found)
 
     def forget(self, node: str) -> None:
-        """A node that no longer counts."""
-        self._windows.pop(node, None)
-        self._sum_w -= self._mean_w.pop(node, 0.0)
+        """A node that has been silent for so long that its last mean counts no more; what it draws now is unknown."""
+        found = self._nodes.get(node)
+        if found is not None and (found.mean_w > 0 or not found.windows):
+            self._missing.add(node)
+        self._drop(node)
+
+    def dismiss(self, node: str) -> None:
+        """A node that is gone: nothing is expected of it."""
+        self._missing.discard(node)
+        self._drop(node)
+
+    def _drop(self, node: str) -> None:
+        found = self._nodes.pop(node, None)
+        if found is not None:
+            self._sum_w -= found.mean_w
 
     def settle_rounding(self) -> None:
         """The running sum drifts by a rounding error a report; now and then it is added up anew."""
-        self._sum_w = math.fsum(self._mean_w.values())
+        self._sum_w = math.fsum(found.mean_w for found in self._nodes.values())
 
 
 class Budgets:
@@ -187,11 +246,17 @@ class Budgets:
         return [meter for namespace in sorted(self._by_namespace) for meter in self._by_namespace[namespace]]
 
     def put_in_force(
-        self, budgets: Iterable[Budget], *, lives: Mapping[str, Live], expected: Mapping[str, Iterable[str]]
+        self,
+        budgets: Iterable[Budget],
+        *,
+        lives: Mapping[str, Live],
+        expected: Callable[[Budget], Iterable[str]],
+        missing: Callable[[Budget], Iterable[str]],
     ) -> None:
         """Replaces the set. A budget that keeps name and window keeps what it has measured.
 
-        ``lives``: latest intervals by node, which new budgets start from. ``expected``: silent nodes by namespace.
+        ``lives``: latest intervals by node, which new budgets start from. ``expected``, ``missing``: nodes on which a
+        budget's namespace was when they fell silent, those that still count and those that do not.
         """
         before = {meter.budget.key: meter for meter in self.all()}
         found: dict[str, list[BudgetMeter]] = {}
@@ -201,31 +266,42 @@ class Budgets:
                 meter.budget = budget
             else:
                 meter = BudgetMeter(budget)
-                for node in expected.get(budget.namespace, ()):
+                for node in expected(budget):
                     meter.expect(node)
+                for node in missing(budget):
+                    meter.miss(node)
                 for live in lives.values():
                     meter.seed(live)
             found.setdefault(budget.namespace, []).append(meter)
         self._by_namespace = {namespace: tuple(meters) for namespace, meters in found.items()}
         self._by_node = {}
         for meter in self.all():
-            for node in meter.nodes:
+            for node in meter.watched:
                 self._by_node.setdefault(node, set()).add(meter)
 
-    def feed(self, live: Live, booking: Booking) -> None:
+    def feed(self, live: Live, booking: Booking, *, now_ns: int) -> None:
         """Takes a booked report."""
+        fresh = live.fresh(now_ns=now_ns)
         touched = self._by_node.setdefault(live.node, set())
         for namespace in booking.namespaces:
             touched.update(self.of(namespace))
         for meter in list(touched):
-            meter.feed(live, booking.namespaces.get(meter.budget.namespace))
+            meter.feed(live, booking.namespaces.get(meter.budget.namespace), fresh=fresh)
             if live.node not in meter.nodes:
                 touched.discard(meter)
 
     def forget(self, node: str) -> None:
-        """A node that no longer counts."""
-        for meter in self._by_node.pop(node, ()):
+        """A node that has been silent for too long to count."""
+        concerned = self._by_node.pop(node, set())
+        for meter in concerned:
             meter.forget(node)
+        if missed := {meter for meter in concerned if node in meter.watched}:
+            self._by_node[node] = missed
+
+    def dismiss(self, node: str) -> None:
+        """A node that is gone."""
+        for meter in self._by_node.pop(node, ()):
+            meter.dismiss(node)
 
     def settle_rounding(self) -> None:
         """See `BudgetMeter.settle_rounding`; called by the housekeeping timer."""

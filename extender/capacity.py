@@ -29,7 +29,7 @@ def capacity(state: ClusterState, *, now_ns: int, now_unix_ns: int) -> fleet_pb2
         cpus=sum(live.facts.cpus for live in lives),
         cpus_busy=sum(live.facts.busy_cpus for live in lives),
         memory_bytes=sum(live.facts.memory_bytes for live in lives),
-        power_w=node_power(lives).power_w,
+        power_w=node_power(lives).power_w or 0.0,
         watts_per_cpu=float((per_cpu_w * weights).sum()) / known if known else 0.0,
         watts_per_cpu_error=float((per_cpu_w * view.curve_error_ratio * weights).sum()) / known if known else 0.0,
         as_of_unix_ns=now_unix_ns,

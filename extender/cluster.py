@@ -13,6 +13,7 @@ from extender.admission import Admission
 from extender.budgets import Budgets
 from extender.capacity import capacity
 from extender.decisions import Decisions
+from extender.errors import NodeReporting
 from extender.holds import Holds
 from extender.ingest import Ingest
 from extender.ledger import Ledger
@@ -25,6 +26,7 @@ from wire import fleet_pb2
 from wire.units import NS_PER_HOUR, NS_PER_S
 
 if TYPE_CHECKING:
+    from extender.budgets import Budget
     from extender.settings import ExtenderSettings
     from extender.uplink import UplinkStatus
     from plumbing.clock import Clock
@@ -82,7 +84,8 @@ class Cluster:
         now_unix_ns = self.clock.unix_ns()
         for node, namespaces in self.totals.presence.items():
             silent_ns = now_unix_ns - max(pair.seen_unix_ns for pair in namespaces.values())
-            if silent_ns <= self.settings.node_forget_s * NS_PER_S:
+            heard = any(pair.seen_unix_ns for pair in namespaces.values())  # else an operator has dismissed it
+            if heard and silent_ns <= self.settings.node_forget_s * NS_PER_S:
                 self.state.add_silent(node, heard_ns=self.clock.monotonic_ns() - max(0, silent_ns))
 
     async def start(self) -> None:
@@ -98,14 +101,43 @@ class Cluster:
         """Puts the policy folder in force if it has changed."""
         if self.policies is None or not await self.policies.refresh():
             return
-        wanted = {budget.namespace for budget in self.policies.budgets}
-        silent = set(self.state.nodes.names()) - set(self.state.snapshot())
-        expected: dict[str, list[str]] = {}
-        for node in silent:
-            for namespace in wanted & set(self.totals.presence.get(node, {})):
-                expected.setdefault(namespace, []).append(node)
-        self.budgets.put_in_force(self.policies.budgets, lives=self.state.snapshot(), expected=expected)
+        lives = self.state.snapshot()
+        silent = [node for node in self.totals.presence if node not in lives]
+        counted = [node for node in silent if node in self.state.nodes]
+        beyond = [node for node in silent if node not in self.state.nodes]
+        self.budgets.put_in_force(
+            self.policies.budgets,
+            lives=lives,
+            expected=lambda budget: [node for node in counted if self._ended_with(budget, node)],
+            missing=lambda budget: [node for node in beyond if self._ended_with(budget, node)],
+        )
         log.info("Budgets in force", extra={"budgets": len(self.policies.budgets), "revision": self.policies.revision})
+
+    def _ended_with(self, budget: Budget, node: str) -> bool:
+        """Whether the budget's namespace was on this node within a window of the last that was heard of it."""
+        namespaces = self.totals.presence[node]
+        pair = namespaces.get(budget.namespace)
+        if pair is None or not pair.seen_unix_ns:
+            return False
+        last_unix_ns = max(each.seen_unix_ns for each in namespaces.values())
+        return last_unix_ns - pair.seen_unix_ns <= budget.window_s * NS_PER_S
+
+    async def dismiss(self, node: str) -> bool:
+        """An operator says that a node is gone: it closes no budget any more. False where it was never heard of.
+
+        Its energy stays booked. Raises NodeReporting for one that still reports, LedgerUnavailable.
+        """
+        if node not in self.totals.nodes and node not in self.state.nodes:
+            return False
+        if self.state.nodes.fresh(node, now_ns=self.clock.monotonic_ns()):
+            raise NodeReporting(f"node {node} reports; stop its agent first")
+        await self.writer.submit(lambda ledger: ledger.dismiss_node(node), then=lambda _: self._dismissed(node))
+        return True
+
+    def _dismissed(self, node: str) -> None:
+        self.totals.dismiss_node(node)
+        self.state.dismiss(node)
+        self.budgets.dismiss(node)
 
     def tidy(self) -> None:
         """Ends what has run out: silent nodes, holds, old reports. Called every `HOUSEKEEPING_S`."""

@@ -165,6 +165,8 @@ def _by_name(items: Sequence[Raw]) -> dict[str, Raw]:
         except msgspec.ValidationError as error:
             path, reason = field_and_reason(error)
             raise Problem(422, reason, field=f"Nodes.items[{at}].{path}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Problem(400, f"not valid JSON: {error}", field=f"Nodes.items[{at}]") from error
     return objects
 
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds: predicted watts of pods that were let through and are not yet fully seen in measurements (SCHEDULING 5).
 
-One hold per pod UID. Unseen it counts with its whole prediction and ends after 15 minutes. Once the pod is in a
-report, only what it falls short of its prediction is counted on top of the measured mean, for two windows; then the
-mean alone counts.
+One hold per pod, by namespace and UID: a caller who makes up a UID reaches only its own namespace's. Unseen it counts
+with its whole prediction and ends after 15 minutes. Once the pod is in a report, only what it falls short of its
+prediction is counted on top of the measured mean, for two windows; then the mean alone counts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from extender.ledger import HoldRow
     from extender.rows import Booking
     from extender.state import Live
+
+PodKey = tuple[str, str]
+"""namespace, UID"""
 
 # Binding a volume alone may take 10 minutes.
 HOLD_NS = 15 * 60 * NS_PER_S
@@ -57,11 +60,11 @@ class Holds:
     """All holds; belongs to the event loop, so that check and hold are one step."""
 
     def __init__(self) -> None:
-        self._by_uid: dict[str, Hold] = {}
+        self._by_pod: dict[PodKey, Hold] = {}
         self._by_namespace: dict[str, dict[str, Hold]] = {}
 
     def __len__(self) -> int:
-        return len(self._by_uid)
+        return len(self._by_pod)
 
     def restore(self, rows: Iterable[HoldRow], *, now_ns: int, now_unix_ns: int) -> None:
         """After a restart: as unseen, for what is left of their time. A clock set back cannot lengthen it."""
@@ -71,32 +74,32 @@ class Holds:
 
     def put(self, row: HoldRow, *, now_ns: int) -> Hold:
         """Holds; a hold of the same pod is replaced."""
-        self.release(row.uid)
+        self.release((row.namespace, row.uid))
         hold = Hold(row=row, ends_ns=now_ns + HOLD_NS)
         self._put(hold)
         return hold
 
     def _put(self, hold: Hold) -> None:
-        self._by_uid[hold.row.uid] = hold
+        self._by_pod[hold.row.namespace, hold.row.uid] = hold
         self._by_namespace.setdefault(hold.row.namespace, {})[hold.row.uid] = hold
 
-    def get(self, uid: str) -> Hold | None:
+    def get(self, pod: PodKey) -> Hold | None:
         """The pod's hold."""
-        return self._by_uid.get(uid)
+        return self._by_pod.get(pod)
 
-    def release(self, uid: str) -> bool:
+    def release(self, pod: PodKey) -> bool:
         """Ends a pod's hold; False if there was none."""
-        hold = self._by_uid.pop(uid, None)
-        if hold is None:
+        if self._by_pod.pop(pod, None) is None:
             return False
-        siblings = self._by_namespace[hold.row.namespace]
+        namespace, uid = pod
+        siblings = self._by_namespace[namespace]
         del siblings[uid]
         if not siblings:
-            del self._by_namespace[hold.row.namespace]
+            del self._by_namespace[namespace]
         return True
 
     def held_w(self, meter: BudgetMeter, *, now_ns: int, but: str = "") -> float:
-        """Watts held against a budget, without those of the pod ``but``."""
+        """Watts held against a budget, without those of the pod ``but`` of its namespace."""
         return sum(
             hold.charge_w(meter)
             for uid, hold in self._by_namespace.get(meter.budget.namespace, {}).items()
@@ -106,8 +109,8 @@ class Holds:
     def feed(self, live: Live, booking: Booking, *, budgets: Budgets, now_ns: int) -> None:
         """Takes a booked report: pods in it that have a hold begin to settle."""
         for key, share in booking.workloads.items():
-            hold = self._by_uid.get(key.uid) if key.uid else None
-            if hold is None or hold.row.namespace != key.namespace:
+            hold = self._by_pod.get((key.namespace, key.uid)) if key.uid else None
+            if hold is None:
                 continue
             if not hold.node:
                 lengths_s = {meter.budget.window_s for meter in budgets.of(key.namespace)} or {_DEFAULT_WINDOW_S}
@@ -123,11 +126,11 @@ class Holds:
                     loaded_uj=share.loaded_uj,
                 )
 
-    def end_expired(self, *, now_ns: int) -> list[str]:
-        """Ends what has run out and returns the UIDs."""
-        over = [uid for uid, hold in self._by_uid.items() if hold.ends_ns <= now_ns]
-        for uid in over:
-            self.release(uid)
+    def end_expired(self, *, now_ns: int) -> list[PodKey]:
+        """Ends what has run out and returns whose it was."""
+        over = [pod for pod, hold in self._by_pod.items() if hold.ends_ns <= now_ns]
+        for pod in over:
+            self.release(pod)
         return over
 
     def summary(self) -> dict[str, tuple[int, float]]:

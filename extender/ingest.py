@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from extender.errors import LedgerUnavailable
+from extender.errors import EntryRefused, LedgerUnavailable
 from extender.ledger import Entry, StreamKey
 from extender.rows import book, plausible, shift_ns
 from plumbing.asgi import Answer
@@ -54,8 +54,6 @@ class Ingest:
         self._clock = clock
         self._keep_bodies = keep_bodies
         self.counts: Counter[str] = Counter()
-        self.lost = 0
-        """Sequences that streams declared or showed to be missing for good."""
         self.replaced = 0
         """Reports whose wall time ran ahead and that were placed by ours."""
 
@@ -67,6 +65,11 @@ class Ingest:
             outcome = await self._writer.submit(
                 lambda ledger: ledger.book(entry), then=lambda done: self._follow(entry, done, received_ns=received_ns)
             )
+        except EntryRefused as error:
+            self.counts["refused"] += 1
+            raise Problem(
+                422, f"the node's totals cannot take this interval: {error}", field="domains.energy_uj"
+            ) from error
         except LedgerUnavailable as error:
             self.counts["unavailable"] += 1
             raise Problem(503, f"the report cannot be written: {error}") from error
@@ -99,11 +102,11 @@ class Ingest:
 
     def _follow(self, entry: Entry, outcome: Outcome, *, received_ns: int) -> None:
         self.counts[outcome.status] += 1
-        if outcome.status != "booked":
-            return
-        self.lost += outcome.lost
-        self.replaced += entry.shift_ns != 0
         self._totals.apply(entry, outcome)
+        self.replaced += outcome.status in {"booked", "restated"} and entry.shift_ns != 0
+        if outcome.status != "booked":
+            # A restatement is about the past: it changes totals, not what is drawn now.
+            return
         live = self._state.apply(entry, received_ns=received_ns)
-        self._budgets.feed(live, entry.booking)
+        self._budgets.feed(live, entry.booking, now_ns=received_ns)
         self._holds.feed(live, entry.booking, budgets=self._budgets, now_ns=received_ns)

@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from extender.rows import Booking
-    from wire.report import Dropped, Report
+    from wire.report import Dropped, Gap, Report
 
-_VERSION = 1
 # "integer" is checked because SQLite turns a sum beyond 64 bits into a float without a word.
-_SCHEMA = """
+_FIRST = """
 CREATE TABLE cluster (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);
 CREATE TABLE streams (
     id INTEGER PRIMARY KEY, node TEXT NOT NULL, boot_id TEXT NOT NULL, stream TEXT NOT NULL,
@@ -66,6 +65,29 @@ CREATE TABLE holds (
     median_w REAL NOT NULL, high_w REAL NOT NULL, made_unix_ns INTEGER NOT NULL
 );
 """
+# 2: reports that fill a gap, what meters missed, holds by namespace and UID.
+_SECOND = """
+ALTER TABLE streams ADD COLUMN restated INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE reports ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX late_reports ON reports (stream_id, sequence) WHERE late = 1;
+CREATE TABLE meter_gaps (
+    node TEXT NOT NULL, domain TEXT NOT NULL, reason TEXT NOT NULL,
+    gaps INTEGER NOT NULL, gap_ns INTEGER NOT NULL, last_unix_ns INTEGER NOT NULL,
+    PRIMARY KEY (node, domain, reason)
+);
+CREATE TABLE pod_holds (
+    namespace TEXT NOT NULL, uid TEXT NOT NULL, name TEXT NOT NULL,
+    median_w REAL NOT NULL, high_w REAL NOT NULL, made_unix_ns INTEGER NOT NULL, PRIMARY KEY (namespace, uid)
+);
+INSERT INTO pod_holds SELECT namespace, uid, name, median_w, high_w, made_unix_ns FROM holds;
+DROP TABLE holds;
+"""
+_FORMATS = (_FIRST, _SECOND)
+"""Each makes the next format out of the one before; a new file goes through all of them."""
+_VERSION = len(_FORMATS)
+
+# Sums of gap lengths stop here: a made-up length must not refuse honest ones by overflowing.
+_LONGEST_GAP_NS = 2**61
 
 
 class StreamKey(NamedTuple):
@@ -93,10 +115,13 @@ class Entry:
 class Outcome:
     """What became of an entry."""
 
-    status: Literal["booked", "duplicate", "out_of_order"]
+    status: Literal["booked", "restated", "duplicate", "out_of_order"]
+    """``restated``: it came after its sequence had been declared missing."""
     watermark: int
     lost: int = 0
     """Sequences that this entry showed to be missing for good."""
+    gap_reason: str = ""
+    """Why they are missing; of a restatement, why it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +149,8 @@ class Waiting:
     key: StreamKey
     gap: tuple[int, int, str] | None
     reports: tuple[WaitingReport, ...]
+    late: tuple[WaitingReport, ...] = ()
+    """Reports that fill gaps which the fleet may have been told of: each is a range of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +179,8 @@ class Ledger:
                 raise LedgerUnusable(
                     f"{path}: written by a newer Penstock (format {version}, this one knows {_VERSION})"
                 )
-            if version == 0:
-                self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            for number, statements in enumerate(_FORMATS[version:], start=version + 1):
+                self._db.executescript(f"BEGIN; {statements} PRAGMA user_version = {number}; COMMIT;")
             self._db.execute("INSERT OR IGNORE INTO cluster VALUES (1, ?)", (str(uuid.uuid4()),))
         except sqlite3.Error as error:
             self._db.close()
@@ -176,6 +203,19 @@ class Ledger:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
+    def mark(self) -> None:
+        """Begins one job of the batch."""
+        self._db.execute("SAVEPOINT job")
+
+    def back_to_mark(self) -> None:
+        """Forgets the job, and only it."""
+        self._db.execute("ROLLBACK TO job")
+        self._db.execute("RELEASE job")
+
+    def release_mark(self) -> None:
+        """Keeps the job; it is on disk with its batch."""
+        self._db.execute("RELEASE job")
+
     def close(self) -> None:
         """Closes the file."""
         self._db.close()
@@ -189,8 +229,12 @@ class Ledger:
             "SELECT id, watermark FROM streams WHERE node = ? AND boot_id = ? AND stream = ?", entry.key
         ).fetchone()
         stream_id, watermark = found or (None, 0)
-        if sequence <= watermark:
-            return Outcome("duplicate", watermark)
+        if stream_id is not None and sequence <= watermark:
+            reason = self._fill_gap(stream_id, sequence)
+            if reason is None:
+                return Outcome("duplicate", watermark)
+            self._keep(entry, stream_id=stream_id, late=True)
+            return Outcome("restated", watermark, gap_reason=reason)
         missing = (watermark + 1, sequence - 1) if sequence > watermark + 1 else None
         declared = missing is not None and _covered(missing, entry.report.dropped)
         if stream_id is None:
@@ -206,18 +250,59 @@ class Ledger:
                 "UPDATE streams SET watermark = ?, received_unix_ns = ? WHERE id = ?",
                 (sequence, entry.received_unix_ns, stream_id),
             )
-        if missing is not None:
-            self._db.execute(
-                "INSERT INTO gaps VALUES (?, ?, ?, ?)",
-                (stream_id, *missing, "dropped_by_agent" if declared else "before_first_report"),
-            )
+        self._keep(entry, stream_id=stream_id, late=False)
+        if missing is None:
+            return Outcome("booked", sequence)
+        reason = "dropped_by_agent" if declared else "before_first_report"
+        self._db.execute("INSERT INTO gaps VALUES (?, ?, ?, ?)", (stream_id, *missing, reason))
+        return Outcome("booked", sequence, lost=missing[1] - missing[0] + 1, gap_reason=reason)
+
+    def _fill_gap(self, stream_id: int, sequence: int) -> str | None:
+        """Takes a sequence out of the gap that holds it and returns the gap's reason; None where there is none."""
+        around = self._db.execute(
+            "SELECT first, last, reason FROM gaps WHERE stream_id = ? AND first <= ? AND last >= ?",
+            (stream_id, sequence, sequence),
+        ).fetchone()
+        if around is None:
+            return None
+        first, last, reason = around
+        self._db.execute("DELETE FROM gaps WHERE stream_id = ? AND first = ?", (stream_id, first))
+        self._db.executemany(
+            "INSERT INTO gaps VALUES (?, ?, ?, ?)",
+            [
+                (stream_id, *rest, reason)
+                for rest in ((first, sequence - 1), (sequence + 1, last))
+                if rest[0] <= rest[1]
+            ],
+        )
+        self._db.execute("UPDATE streams SET restated = restated + 1 WHERE id = ?", (stream_id,))
+        return str(reason)
+
+    def _keep(self, entry: Entry, *, stream_id: int | None, late: bool) -> None:
+        """Totals, what the meters missed, and the body for the fleet."""
         self._add_totals(entry)
+        self._db.executemany(
+            "INSERT INTO meter_gaps VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET gaps = gaps + excluded.gaps,"
+            f" gap_ns = min(gap_ns + excluded.gap_ns, {_LONGEST_GAP_NS}),"
+            " last_unix_ns = max(last_unix_ns, excluded.last_unix_ns)",
+            [
+                (entry.key.node, gap.domain, gap.reason, 1, gap_ns(gap), gap.to_unix_ns + entry.shift_ns)
+                for gap in entry.report.gaps
+            ],
+        )
         if entry.body:
             self._db.execute(
-                "INSERT INTO reports (stream_id, sequence, received_unix_ns, shift_ns, body) VALUES (?, ?, ?, ?, ?)",
-                (stream_id, sequence, entry.received_unix_ns, entry.shift_ns, zlib.compress(entry.body, 1)),
+                "INSERT INTO reports (stream_id, sequence, received_unix_ns, shift_ns, body, late)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    stream_id,
+                    entry.report.sequence,
+                    entry.received_unix_ns,
+                    entry.shift_ns,
+                    zlib.compress(entry.body, 1),
+                    late,
+                ),
             )
-        return Outcome("booked", sequence, lost=missing[1] - missing[0] + 1 if missing else 0)
 
     def _add_totals(self, entry: Entry) -> None:
         node, seen = entry.key.node, entry.received_unix_ns
@@ -267,6 +352,25 @@ class Ledger:
         """(node, namespace, name, uid, dynamic_uj, loaded_uj, seen_unix_ns)."""
         yield from self._db.execute("SELECT * FROM workload_totals")
 
+    def lost(self) -> Iterator[tuple[str, str, int]]:
+        """(node, reason, how many of its intervals are missing)."""
+        yield from self._db.execute(
+            "SELECT node, reason, sum(last - first + 1) FROM gaps JOIN streams ON streams.id = stream_id"
+            " GROUP BY node, reason"
+        )
+
+    def restated(self) -> Iterator[tuple[str, int]]:
+        """(node, how many of its intervals came after they had been declared missing)."""
+        yield from self._db.execute("SELECT node, sum(restated) FROM streams GROUP BY node HAVING sum(restated) > 0")
+
+    def meter_gaps(self) -> Iterator[tuple[str, str, str, int, int, int]]:
+        """(node, domain, reason, gaps, gap_ns, last_unix_ns)."""
+        yield from self._db.execute("SELECT * FROM meter_gaps")
+
+    def dismiss_node(self, node: str) -> None:
+        """An operator says that the node is gone: nothing is expected of it after a restart either."""
+        self._db.execute("UPDATE namespace_totals SET seen_unix_ns = 0 WHERE node = ?", (node,))
+
     # Towards the fleet
 
     def waiting(self, *, streams: int, reports_each: int, but: Collection[StreamKey] = frozenset()) -> list[Waiting]:
@@ -276,10 +380,16 @@ class Ledger:
             " WHERE fleet_watermark < watermark ORDER BY watermark - fleet_watermark DESC, id LIMIT ?",
             (streams + len(but),),
         ).fetchall()
-        wanted = [(StreamKey(*key), *rest) for key, rest in ((row[1:4], (row[0], *row[4:])) for row in behind)]
+        # First, because they are rare: nothing else would ever bring them to the front.
+        filling = self._db.execute(
+            "SELECT DISTINCT streams.id, node, boot_id, stream, fleet_watermark, watermark FROM reports"
+            " JOIN streams ON streams.id = stream_id WHERE late = 1 AND sequence <= fleet_watermark LIMIT ?",
+            (streams + len(but),),
+        ).fetchall()
+        wanted = {StreamKey(*row[1:4]): (row[0], *row[4:]) for row in (*filling, *behind)}
         return [
             self._waiting_of(key, stream_id=stream_id, after=after, until=until, limit=reports_each)
-            for key, stream_id, after, until in wanted
+            for key, (stream_id, after, until) in wanted.items()
             if key not in but
         ][:streams]
 
@@ -302,7 +412,20 @@ class Ledger:
             if sequence != first + at:
                 break
             reports.append(WaitingReport(sequence=sequence, shift_ns=shift_ns, body=zlib.decompress(body)))
-        return Waiting(key=key, gap=gap, reports=tuple(reports))
+        late = self._db.execute(
+            "SELECT sequence, shift_ns, body FROM reports WHERE stream_id = ? AND late = 1 AND sequence <= ?"
+            " ORDER BY sequence LIMIT ?",
+            (stream_id, after, limit),
+        ).fetchall()
+        return Waiting(
+            key=key,
+            gap=gap,
+            reports=tuple(reports),
+            late=tuple(
+                WaitingReport(sequence=sequence, shift_ns=shift_ns, body=zlib.decompress(body))
+                for sequence, shift_ns, body in late
+            ),
+        )
 
     def fleet_has(self, watermarks: Iterable[tuple[StreamKey, int]]) -> int:
         """Sets the fleet's watermarks to what it says it has; returns how many of them moved."""
@@ -315,11 +438,19 @@ class Ledger:
             )
             moved += changed.rowcount
             self._db.execute(
-                "DELETE FROM reports WHERE sequence <= ? AND stream_id ="
+                "DELETE FROM reports WHERE late = 0 AND sequence <= ? AND stream_id ="
                 " (SELECT id FROM streams WHERE node = ? AND boot_id = ? AND stream = ?)",
                 (sequence, *key),
             )
         return moved
+
+    def fleet_took(self, ranges: Iterable[tuple[StreamKey, int, int]]) -> None:
+        """Lets go of late reports inside ranges that the fleet has looked at: booked, restated, or known to it."""
+        self._db.executemany(
+            "DELETE FROM reports WHERE late = 1 AND sequence BETWEEN ? AND ? AND stream_id ="
+            " (SELECT id FROM streams WHERE node = ? AND boot_id = ? AND stream = ? AND fleet_watermark >= ?)",
+            [(first, last, *key, last) for key, first, last in ranges],
+        )
 
     def backlog(self) -> tuple[int, int]:
         """(reports that wait for the fleet, when the oldest of them came in Unix ns or 0)."""
@@ -344,20 +475,30 @@ class Ledger:
         return [
             HoldRow(*row)
             for row in self._db.execute(
-                "SELECT uid, namespace, name, median_w, high_w, made_unix_ns FROM holds ORDER BY made_unix_ns"
+                "SELECT uid, namespace, name, median_w, high_w, made_unix_ns FROM pod_holds ORDER BY made_unix_ns"
             )
         ]
 
     def put_hold(self, hold: HoldRow) -> None:
         """Writes a hold in place of an older one of the same pod."""
         self._db.execute(
-            "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?)",
-            (hold.uid, hold.namespace, hold.name, hold.median_w, hold.high_w, hold.made_unix_ns),
+            "INSERT OR REPLACE INTO pod_holds VALUES (?, ?, ?, ?, ?, ?)",
+            (hold.namespace, hold.uid, hold.name, hold.median_w, hold.high_w, hold.made_unix_ns),
         )
 
-    def drop_holds(self, uids: Sequence[str]) -> None:
-        """Forgets the holds of these pods."""
-        self._db.executemany("DELETE FROM holds WHERE uid = ?", [(uid,) for uid in uids])
+    def drop_holds(self, pods: Iterable[tuple[str, str]]) -> None:
+        """Forgets the holds of these pods, by namespace and UID."""
+        self._db.executemany("DELETE FROM pod_holds WHERE namespace = ? AND uid = ?", pods)
+
+
+def gap_ns(gap: Gap) -> int:
+    """How long nobody metered, bounded so that sums stay within 64 bits."""
+    return bounded_gap_ns(gap.to_unix_ns - gap.from_unix_ns)
+
+
+def bounded_gap_ns(length_ns: int) -> int:
+    """A length as far as the ledger counts it."""
+    return min(length_ns, _LONGEST_GAP_NS)
 
 
 def _covered(missing: tuple[int, int], dropped: Sequence[Dropped]) -> bool:

@@ -42,15 +42,29 @@ def _counted(counts: Mapping[str, int], label: str) -> list[Sample]:
 def _power(cluster: Cluster, *, now_ns: int) -> Iterator[Family]:
     fresh = sorted(cluster.state.fresh(now_ns=now_ns), key=lambda live: live.node)
     whole = node_power(fresh)
-    yield _gauge("penstock_cluster_power_watts", "Meter power of fresh nodes", Sample(whole.power_w))
-    yield _gauge("penstock_cluster_power_low_watts", "Lower end of its 95 % interval", Sample(whole.power_low_w))
-    yield _gauge("penstock_cluster_power_high_watts", "Upper end of its 95 % interval", Sample(whole.power_high_w))
+    for name, text, value in (
+        ("penstock_cluster_power_watts", "Meter power of fresh nodes; absent without one", whole.power_w),
+        ("penstock_cluster_power_low_watts", "Lower end of its 95 % interval", whole.power_low_w),
+        ("penstock_cluster_power_high_watts", "Upper end of its 95 % interval", whole.power_high_w),
+    ):
+        yield _gauge(name, text, *([] if value is None else [Sample(value)]))
     yield _gauge(
         "penstock_cluster_node_power_watts",
         "Meter power of each fresh node; kind is the worst of its meters",
         *(Sample(live.power_w, {"node": live.node, "kind": live.kind}) for live in fresh),
     )
     statuses = {"fresh": len(fresh), "stale": len(cluster.state.nodes) - len(fresh)}
+    names = cluster.state.nodes.names()
+    yield _gauge(
+        "penstock_cluster_nodes_in_conflict",
+        "Nodes whose name two agents use at the same time",
+        Sample(sum(cluster.state.in_conflict(name, now_ns=now_ns) for name in names)),
+    )
+    yield _counter(
+        "penstock_cluster_node_conflicts_total",
+        "Intervals of a node that another of its streams had reported as well",
+        *_counted(cluster.state.conflicts, "node"),
+    )
     yield _gauge("penstock_cluster_nodes", "Nodes by whether they report", *_counted(statuses, "status"))
     dynamic_w: dict[str, float] = {}
     loaded_w: dict[str, float] = {}
@@ -102,8 +116,12 @@ def _budgets(cluster: Cluster, *, now_ns: int) -> Iterator[Family]:
     )
     yield _gauge(
         "penstock_cluster_budget_measured_watts",
-        "Mean power over the budget's window, in its view",
-        *(Sample(meter.measured_w, labels) for meter, labels in meters),
+        "Mean power over the budget's window, in its view; absent while not every node concerned is fresh",
+        *(
+            Sample(meter.measured_w, labels)
+            for meter, labels in meters
+            if meter.fresh(cluster.state.nodes, now_ns=now_ns)
+        ),
     )
     yield _gauge(
         "penstock_cluster_budget_held_watts",
@@ -125,7 +143,7 @@ def _budgets(cluster: Cluster, *, now_ns: int) -> Iterator[Family]:
 
 
 def _traffic(cluster: Cluster) -> Iterator[Family]:
-    ingest = cluster.ingest
+    ingest, gaps = cluster.ingest, cluster.totals.gaps
     yield _counter(
         "penstock_cluster_reports_total",
         "Agent reports by what became of them",
@@ -133,8 +151,23 @@ def _traffic(cluster: Cluster) -> Iterator[Family]:
     )
     yield _counter(
         "penstock_cluster_lost_intervals_total",
-        "Intervals that streams declared or showed to be missing for good",
-        Sample(ingest.lost),
+        "Intervals that streams ever declared or showed to be missing, with those that came after all",
+        Sample(sum(each.lost_intervals + each.restated for each in gaps.values())),
+    )
+    yield _counter(
+        "penstock_cluster_restated_intervals_total",
+        "Of those, intervals that came after all and are booked",
+        Sample(sum(each.restated for each in gaps.values())),
+    )
+    meters = {
+        (node, reason): sum(meter.gaps for (_, why), meter in each.meters.items() if why == reason)
+        for node, each in gaps.items()
+        for _, reason in each.meters
+    }
+    yield _counter(
+        "penstock_cluster_meter_gaps_total",
+        "Intervals of a domain that nobody metered, by node and reason",
+        *(Sample(count, {"node": node, "reason": reason}) for (node, reason), count in sorted(meters.items())),
     )
     yield _counter(
         "penstock_cluster_clock_ahead_reports_total",

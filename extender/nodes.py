@@ -30,6 +30,11 @@ STALE_AFTER_INTERVALS = 3  # SCHEDULING 6
 _SHORTEST_INTERVAL_NS = NS_PER_S
 
 
+def lifetime_ns(interval_ns: int) -> int:
+    """For how long after its end an interval says what is the case now."""
+    return STALE_AFTER_INTERVALS * max(interval_ns, _SHORTEST_INTERVAL_NS)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeView:
     """Some nodes at one moment, in the order asked for; arrays of shape (n,), curves (n, GRID), all read-only."""
@@ -93,7 +98,7 @@ class NodeTable:
             curve_w = np.interp(_GRID_LOAD, [load for load, _ in points], [power_w for _, power_w in points])
             # More work never takes less power; where a fit says so it is noise.
             columns["curve_w"][row] = np.maximum.accumulate(curve_w)
-        columns["fresh_until_ns"][row] = as_of_ns + STALE_AFTER_INTERVALS * max(interval_ns, _SHORTEST_INTERVAL_NS)
+        columns["fresh_until_ns"][row] = as_of_ns + lifetime_ns(interval_ns)
 
     def _row(self, name: str) -> int:
         row = self._rows.get(name)
@@ -112,6 +117,11 @@ class NodeTable:
         row = self._rows.pop(name, None)
         if row is not None:
             self._free.append(row)
+            self._columns["fresh_until_ns"][row] = np.iinfo(np.int64).min
+
+    def any_fresh(self, *, now_ns: int) -> bool:
+        """Whether anything at all is known of this moment."""
+        return bool((self._columns["fresh_until_ns"] > now_ns).any())
 
     def fresh(self, name: str, *, now_ns: int) -> bool:
         """Whether the node has reported within its last 3 intervals."""

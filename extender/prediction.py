@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a pod will draw, before anything is known of it but what it asks for.
 
-Its CPUs, taken as busy, move the node along its power curve: curve(load + request) - curve(load). Learning from what
-the workload drew before comes with the workload's history; until then the interval is wide and says so.
+Its CPUs, taken as busy, move the node along its power curve: curve(load + request) - curve(load). A curve that is flat
+there says nothing about the pod (saturation, or a fit's noise), so such a node counts as unknown; and no prediction is
+exact, so the upper end lies above the median by a stated number of watts at least. Learning from what the workload
+drew before comes with the workload's history; until then the interval is wide and says so.
 """
 
 from __future__ import annotations
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 # thread is what most such pods reach at worst; nothing limits them, so this is a stated assumption, not a bound.
 DEFAULT_CPUS = 0.1
 DEFAULT_HIGH_CPUS = 1.0
+
+# Watts per busy CPU below which a curve's slope is taken for "unknown", not for "costs nothing": half of the smallest
+# slope per hardware thread that any server curve of the estimator's table has anywhere.
+FLAT_W_PER_CPU = 0.05
+# Additive floor of the distance from median to p90, watts per busy CPU: what a relative error of a small slope hides.
+FLOOR_W_PER_CPU = 0.5
 
 # Quantiles of the normal distribution: intervals are 95 %, hard budgets use the p90.
 Z95 = 1.96
@@ -85,13 +93,17 @@ def _at(curve_w: NDArray[np.float64], load: NDArray[np.float64]) -> NDArray[np.f
 
 def predict(view: NodeView, ask: Ask, *, fallback: WattsPerCpu) -> Prediction:
     """Over the nodes it may land on: the median of the medians, and the highest of the upper ends."""
-    known = view.usable
+    added_w = marginal_w(view, ask.median_cpus)
+    known = view.usable & (added_w >= FLAT_W_PER_CPU * ask.median_cpus)
+    floor_w = ask.high_cpus * FLOOR_W_PER_CPU
     if not known.any():
-        return Prediction(ask.median_cpus * fallback.median_w, ask.high_cpus * fallback.high_w, "default_curve")
-    median_w = float(np.median(marginal_w(view, ask.median_cpus)[known]))
-    upper = marginal_w(view, ask.high_cpus) * (1.0 + view.curve_error_ratio * (Z90 / Z95))
-    high_w = float(upper[known].max())
+        median_w = ask.median_cpus * fallback.median_w
+        return Prediction(median_w, max(ask.high_cpus * fallback.high_w, median_w + floor_w), "default_curve")
+    median_w = float(np.median(added_w[known]))
+    upper_w = marginal_w(view, ask.high_cpus)
+    upper_w = np.maximum(upper_w * (1.0 + view.curve_error_ratio * (Z90 / Z95)), upper_w + floor_w)
+    high_w = float(upper_w[known].max())
     if not known.all():
-        # It may land on a node without data; what that one draws is bounded by the widest assumption only.
+        # It may land where there is no data, or a flat curve; what it draws there only the widest assumption bounds.
         high_w = max(high_w, ask.high_cpus * fallback.high_w)
-    return Prediction(median_w, max(high_w, median_w), "cpu_request_on_node_curve")
+    return Prediction(median_w, max(high_w, median_w + floor_w), "cpu_request_on_node_curve")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from extender.rows import Amounts, RowKey, book, hours, split
 from wire import fleet_pb2
-from wire.report import decode
+from wire.report import ReportError, decode
 from wire.units import NS_PER_HOUR
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def aggregate(key: StreamKey, reports: Sequence[WaitingReport]) -> fleet_pb2.Nod
     """Adds up reports of one stream, one or more without holes. An interval over an hour's end is split by time."""
     rows: dict[tuple[int, RowKey], Amounts] = {}
     seen_ns: dict[int, int] = {}
+    missed: list[tuple[str, str, int, int]] = []
     starts, ends = [], []
     for waiting in reports:
         report = decode(waiting.body)
@@ -35,6 +36,9 @@ def aggregate(key: StreamKey, reports: Sequence[WaitingReport]) -> fleet_pb2.Nod
         weights = [length_ns for _, length_ns in parts]
         starts.append(max(0, report.interval.from_unix_ns + waiting.shift_ns))
         ends.append(max(0, report.interval.to_unix_ns + waiting.shift_ns))
+        for gap in report.gaps:
+            from_unix_ns, to_unix_ns = gap.from_unix_ns + waiting.shift_ns, gap.to_unix_ns + waiting.shift_ns
+            missed.append((gap.domain, gap.reason, max(0, from_unix_ns), max(0, to_unix_ns)))
         for hour_unix, length_ns in parts:
             # A clock that was set back sees an hour twice; an hour is an hour.
             seen_ns[hour_unix] = min(NS_PER_HOUR, seen_ns.get(hour_unix, 0) + length_ns)
@@ -55,7 +59,22 @@ def aggregate(key: StreamKey, reports: Sequence[WaitingReport]) -> fleet_pb2.Nod
         to_unix_ns=max(ends),
         rows=[_row(hour_unix, row_key, amounts) for (hour_unix, row_key), amounts in sorted(rows.items(), key=_order)],
         hours=[fleet_pb2.HourSeen(hour_unix=hour, seen_ns=seen) for hour, seen in sorted(seen_ns.items())],
+        gaps=_merged(missed),
     )
+
+
+def _merged(missed: Iterable[tuple[str, str, int, int]]) -> list[fleet_pb2.MeterGap]:
+    """Gaps of one domain and reason that touch become one: a meter that is away for an hour is one gap, not 1,800."""
+    found: list[fleet_pb2.MeterGap] = []
+    for domain, reason, from_unix_ns, to_unix_ns in sorted(missed):
+        last = found[-1] if found else None
+        if last is not None and (last.domain, last.reason) == (domain, reason) and from_unix_ns <= last.to_unix_ns:
+            last.to_unix_ns = max(last.to_unix_ns, to_unix_ns)
+        else:
+            found.append(
+                fleet_pb2.MeterGap(domain=domain, reason=reason, from_unix_ns=from_unix_ns, to_unix_ns=to_unix_ns)
+            )
+    return found
 
 
 def _order(item: tuple[tuple[int, RowKey], Amounts]) -> tuple[int, RowKey]:
@@ -77,9 +96,21 @@ def _row(hour_unix: int, key: RowKey, amounts: Amounts) -> fleet_pb2.EnergyRow:
     )
 
 
-def fill(report: fleet_pb2.ClusterReport, waiting: Iterable[Waiting]) -> None:
-    """Puts gaps and ranges into a cluster report; per stream at most one gap, and the range right after it."""
+def fill(report: fleet_pb2.ClusterReport, waiting: Iterable[Waiting]) -> dict[StreamKey, str]:
+    """Puts gaps and ranges into a cluster report; per stream at most one gap, and the range right after it.
+
+    Returns the streams that were left out because a kept report no longer passes its check, and why.
+    """
+    broken: dict[StreamKey, str] = {}
     for stream in waiting:
+        try:
+            # One range each: neighbours may lie in two gaps of the fleet's.
+            ranges = [aggregate(stream.key, [each]) for each in stream.late]
+            if stream.reports:
+                ranges.append(aggregate(stream.key, stream.reports))
+        except ReportError as error:
+            broken[stream.key] = f"a kept report of {stream.key.node} is not valid: {error}"
+            continue
         if stream.gap is not None:
             first, last, reason = stream.gap
             report.gaps.append(
@@ -92,5 +123,5 @@ def fill(report: fleet_pb2.ClusterReport, waiting: Iterable[Waiting]) -> None:
                     reason=reason,
                 )
             )
-        if stream.reports:
-            report.ranges.append(aggregate(stream.key, stream.reports))
+        report.ranges.extend(ranges)
+    return broken

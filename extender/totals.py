@@ -8,9 +8,11 @@ watermarks of the same moment. What is here equals what a restart reads from the
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from extender.ledger import bounded_gap_ns, gap_ns
 from extender.rows import NODE_ROWS, WorkloadKey
 from wire.units import KINDS, Kind
 
@@ -46,6 +48,32 @@ class NodeTotals:
 
 
 @dataclass(slots=True)
+class MeterGaps:
+    """Intervals of one domain that nobody metered, for one reason."""
+
+    gaps: int = 0
+    gap_ns: int = 0
+    last_unix_ns: int = 0
+
+
+@dataclass(slots=True)
+class NodeGaps:
+    """What is not in a node's totals."""
+
+    lost: Counter[str] = field(default_factory=Counter)
+    """Intervals that were declared or shown to be missing, by reason, without those that came after all."""
+    restated: int = 0
+    """Intervals that came after they had been declared missing."""
+    meters: dict[tuple[str, str], MeterGaps] = field(default_factory=dict)
+    """By domain and reason."""
+
+    @property
+    def lost_intervals(self) -> int:
+        """Missing now."""
+        return sum(self.lost.values())
+
+
+@dataclass(slots=True)
 class Totals:
     """Everything that was ever booked."""
 
@@ -55,6 +83,8 @@ class Totals:
     """Node -> namespace -> its energy there."""
     workloads: dict[tuple[str, WorkloadKey], Pair] = field(default_factory=dict)
     watermarks: dict[StreamKey, int] = field(default_factory=dict)
+    gaps: dict[str, NodeGaps] = field(default_factory=dict)
+    """By node; absent where nothing is missing."""
 
     @classmethod
     def load(cls, ledger: Ledger) -> Totals:
@@ -68,12 +98,19 @@ class Totals:
             totals.workloads[node, WorkloadKey(namespace, name, uid)] = Pair(dynamic_uj, loaded_uj, seen)
         for stream in ledger.streams():
             totals.watermarks[stream.key] = stream.watermark
+        for node, reason, count in ledger.lost():
+            totals._gaps(node).lost[reason] = count
+        for node, count in ledger.restated():
+            totals._gaps(node).restated = count
+        for node, domain, reason, gaps, length_ns, last_unix_ns in ledger.meter_gaps():
+            totals._gaps(node).meters[domain, reason] = MeterGaps(gaps, length_ns, last_unix_ns)
         return totals
 
     def apply(self, entry: Entry, outcome: Outcome) -> None:
         """Follows the ledger after a commit."""
-        if outcome.status != "booked":
+        if outcome.status not in {"booked", "restated"}:
             return
+        self._apply_gaps(entry, outcome)
         node, booking, seen = entry.key.node, entry.booking, entry.received_unix_ns
         self.watermarks[entry.key] = outcome.watermark
         for key, row in booking.rows.items():
@@ -82,6 +119,28 @@ class Totals:
             self._add_namespace(node, namespace, Pair(share.dynamic_uj, share.loaded_uj, seen))
         for workload, share in booking.workloads.items():
             _add(self.workloads.setdefault((node, workload), Pair()), Pair(share.dynamic_uj, share.loaded_uj, seen))
+
+    def _apply_gaps(self, entry: Entry, outcome: Outcome) -> None:
+        node = entry.key.node
+        if outcome.lost:
+            self._gaps(node).lost[outcome.gap_reason] += outcome.lost
+        if outcome.status == "restated":
+            mine = self._gaps(node)
+            mine.restated += 1
+            mine.lost[outcome.gap_reason] -= 1
+        for gap in entry.report.gaps:
+            meter = self._gaps(node).meters.setdefault((gap.domain, gap.reason), MeterGaps())
+            meter.gaps += 1
+            meter.gap_ns = bounded_gap_ns(meter.gap_ns + gap_ns(gap))
+            meter.last_unix_ns = max(meter.last_unix_ns, gap.to_unix_ns + entry.shift_ns)
+
+    def _gaps(self, node: str) -> NodeGaps:
+        return self.gaps.setdefault(node, NodeGaps())
+
+    def dismiss_node(self, node: str) -> None:
+        """Follows `Ledger.dismiss_node`."""
+        for pair in self.presence.get(node, {}).values():
+            pair.seen_unix_ns = 0
 
     def forget_workloads(self, *, before_unix_ns: int) -> None:
         """Follows the ledger's retention of workloads; their energy stays in their namespace."""

@@ -26,7 +26,7 @@ from wire import fleet_pb2
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from extender.ledger import Waiting
+    from extender.ledger import Ledger, Waiting
     from extender.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,9 @@ class UplinkStatus:
     target: str
     connected: bool = False
     last_error: str = ""
+    """What keeps the fleet from hearing us, or from taking some stream; empty while it takes everything."""
+    streams_aside: int = 0
+    """Streams that wait on their own because the fleet did not take them."""
     reports: Counter[str] = field(default_factory=Counter)
     """Cluster reports by what became of them: taken, refused, lost."""
     waiting: int = 0
@@ -83,8 +86,15 @@ class Uplink:
         self._number = 0
         self._streams = _STREAMS
         self._aside_s = aside_s
-        self._aside: dict[StreamKey, float] = {}
-        """Streams that the fleet refuses, and until when they are left out (loop time)."""
+        self._aside: dict[StreamKey, tuple[float, str]] = {}
+        """Streams that the fleet does not take: until when they are left out (loop time), and why."""
+        self._in_flight: frozenset[StreamKey] = frozenset()
+        """Streams with ranges in a report that was sent and not acknowledged."""
+        self._suspects: tuple[frozenset[StreamKey], str] | None = None
+        """Those of a report with which the connection was lost, and the error. Whether the report was why shows when
+        one without ranges gets through."""
+        self._losses = 0
+        """Connections lost in a row with ranges in flight."""
 
     async def run(self) -> None:
         """Connects, sends, and connects again after a pause that doubles up to half a minute."""
@@ -109,6 +119,10 @@ class Uplink:
             log.warning("The fleet at %s does not hear us: %s", self.status.target, text)
         self.status.connected = False
         self.status.last_error = text
+        if self._in_flight:
+            self._suspects = (self._in_flight, text)
+            self._in_flight = frozenset()
+            self._losses += 1
 
     async def _serve(self, channel: Any) -> None:
         call = channel.stream_stream(
@@ -119,16 +133,19 @@ class Uplink:
         self._number = 0
         idle_s = _HEARTBEAT_S
         while True:
-            waiting = await self._look()
+            waiting = await self._look() if self._suspects is None else []
             if not waiting and idle_s < _HEARTBEAT_S:
                 await asyncio.sleep(self._poll_s)
                 idle_s += self._poll_s
                 continue
             report = await self._report(waiting)
+            self._in_flight = _streams_of(report)
             # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the answer.
             async with asyncio.timeout(_ACK_TIMEOUT_S):
                 ack = await _exchange(call, report)
+            self._in_flight = frozenset()
             moved = await self._take(ack, sent=report)
+            self._judge_suspects()
             idle_s = 0.0
             # With a backlog the next report follows at once.
             await asyncio.sleep(0.0 if moved and len(waiting) >= self._streams else self._poll_s)
@@ -137,7 +154,7 @@ class Uplink:
         streams = self._streams
         each = max(1, _REPORTS // streams)
         now_s = asyncio.get_running_loop().time()
-        self._aside = {key: until_s for key, until_s in self._aside.items() if until_s > now_s}
+        self._aside = {key: aside for key, aside in self._aside.items() if aside[0] > now_s}
         but = frozenset(self._aside)
         waiting, backlog = await self._writer.submit(
             lambda ledger: (ledger.waiting(streams=streams, reports_each=each, but=but), ledger.backlog())
@@ -149,7 +166,8 @@ class Uplink:
         report = self._head()
         self._number += 1
         report.number = self._number
-        await asyncio.to_thread(fill, report, waiting)
+        for key, why in (await asyncio.to_thread(fill, report, waiting)).items():
+            self._set_aside(key, why)
         return report
 
     async def _take(self, ack: fleet_pb2.ClusterAck, *, sent: fleet_pb2.ClusterReport) -> int:
@@ -161,27 +179,63 @@ class Uplink:
             parts: list[fleet_pb2.NodeRange | fleet_pb2.StreamGap] = [*sent.ranges, *sent.gaps]
             watermarks = {StreamKey(part.node, part.boot_id, part.stream): 0 for part in parts}
         watermarks |= {StreamKey(mark.node, mark.boot_id, mark.stream): mark.sequence for mark in ack.watermarks}
-        moved = await self._writer.submit(lambda ledger: ledger.fleet_has(watermarks.items()))
+        looked_at = (
+            []
+            if ack.error
+            else [
+                (StreamKey(part.node, part.boot_id, part.stream), part.first_sequence, part.last_sequence)
+                for part in sent.ranges
+            ]
+        )
+
+        def follow(ledger: Ledger) -> int:
+            moved = ledger.fleet_has(watermarks.items())
+            ledger.fleet_took(looked_at)
+            return moved
+
+        moved = await self._writer.submit(follow)
         self.status.connected = True
         if ack.error:
             self.status.reports["refused"] += 1
             if ack.error != self.status.last_error:
                 log.warning("The fleet refuses what we report: %s", ack.error)
             self.status.last_error = ack.error
-            # Whatever it is, it is in a part of these streams: with fewer at a time the others get through, and the
-            # one that is left alone with it waits.
-            self._streams = max(1, min(self._streams, len(sent.ranges)) // 2)
-            if len(sent.ranges) == 1:
-                only = sent.ranges[0]
-                until_s = asyncio.get_running_loop().time() + self._aside_s
-                self._aside[StreamKey(only.node, only.boot_id, only.stream)] = until_s
+            self._shrink(_streams_of(sent), ack.error)
         else:
             self.status.reports["taken"] += 1
             self.status.acked_unix_ns = self._now_unix_ns()
-            if not self._aside:
-                self.status.last_error = ""
-            self._streams = min(_STREAMS, 2 * self._streams)
+            self.status.last_error = next((why for _, why in reversed(self._aside.values())), "")
+            if sent.ranges:
+                self._losses = 0
+                self._streams = min(_STREAMS, 2 * self._streams)
+        self.status.streams_aside = len(self._aside)
         return moved
+
+    def _judge_suspects(self) -> None:
+        """A report without ranges got through: the one before it was lost for what it carried, or with the network."""
+        if self._suspects is None:
+            return
+        (streams, why), self._suspects = self._suspects, None
+        # A fleet that restarts breaks one connection; a report that breaks it does so again.
+        if self._losses > 1:
+            self._shrink(streams, why)
+
+    def _shrink(self, streams: frozenset[StreamKey], why: str) -> None:
+        """Whatever it is, it is in a part of these streams: with fewer at a time the others get through, and the one
+        that is left alone with it waits.
+        """
+        self._streams = max(1, min(self._streams, len(streams)) // 2)
+        if len(streams) == 1:
+            self._set_aside(next(iter(streams)), why)
+
+    def _set_aside(self, key: StreamKey, why: str) -> None:
+        self._aside[key] = (asyncio.get_running_loop().time() + self._aside_s, why)
+        self.status.streams_aside = len(self._aside)
+        self.status.last_error = why
+
+
+def _streams_of(report: fleet_pb2.ClusterReport) -> frozenset[StreamKey]:
+    return frozenset(StreamKey(each.node, each.boot_id, each.stream) for each in report.ranges)
 
 
 async def _exchange(call: Any, report: fleet_pb2.ClusterReport) -> fleet_pb2.ClusterAck:

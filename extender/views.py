@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from extender.state import Draw, PowerSum, node_power, share_power
-from extender.totals import NodeTotals, Pair, watermark_items
-from wire.units import NS_PER_S, worst_kind
+from extender.totals import NodeGaps, NodeTotals, Pair, watermark_items
+from wire.units import NS_PER_S
 
 if TYPE_CHECKING:
     from extender.budgets import BudgetMeter, Verdict
@@ -94,6 +94,7 @@ def _uplink(cluster: Cluster) -> Document | None:
     return {
         "target": status.target,
         "connected": status.connected,
+        "streams_aside": status.streams_aside,
         "waiting_reports": status.waiting,
         "last_error": status.last_error,
         "acked_as_of": rfc3339(status.acked_unix_ns) if status.acked_unix_ns else None,
@@ -103,6 +104,9 @@ def _uplink(cluster: Cluster) -> Document | None:
 def _budget(cluster: Cluster, meter: BudgetMeter, *, now_ns: int) -> Document:
     budget = meter.budget
     held_w = cluster.holds.held_w(meter, now_ns=now_ns)
+    fresh = meter.fresh(cluster.state.nodes, now_ns=now_ns)
+    # Without a fresh measurement there is no figure, which is not the same as 0 W.
+    measured_w = meter.measured_w if fresh else None
     return {
         "name": budget.name,
         "namespace": budget.namespace,
@@ -110,11 +114,11 @@ def _budget(cluster: Cluster, meter: BudgetMeter, *, now_ns: int) -> Document:
         "view": budget.view,
         "window_s": budget.window_s,
         "limit_w": budget.limit_w,
-        "measured_w": meter.measured_w,
+        "measured_w": measured_w,
         "held_w": held_w,
-        "usage_ratio": (meter.measured_w + held_w) / budget.limit_w,
-        "exceeded": meter.measured_w > budget.limit_w,
-        "fresh": cluster.state.nodes.all_fresh(meter.nodes, now_ns=now_ns),
+        "usage_ratio": None if measured_w is None else (measured_w + held_w) / budget.limit_w,
+        "exceeded": None if measured_w is None else measured_w > budget.limit_w,
+        "fresh": fresh,
     }
 
 
@@ -144,7 +148,8 @@ def namespaces_document(cluster: Cluster) -> Document:
 
 
 def _shares(draws: list[tuple[Draw, Kind]]) -> Document:
-    return _power(share_power(draws)) | {"loaded_power_w": sum(draw.loaded_w for draw, _ in draws)}
+    loaded_w = sum(draw.loaded_w for draw, _ in draws) if draws else None
+    return _power(share_power(draws)) | {"loaded_power_w": loaded_w}
 
 
 def _pair(pair: Pair) -> Document:
@@ -162,15 +167,19 @@ def node_item(cluster: Cluster, node: str) -> Document:
     now_ns = cluster.clock.monotonic_ns()
     live = cluster.state.snapshot().get(node)
     totals = cluster.totals.nodes.get(node, NodeTotals())
+    gaps = cluster.totals.gaps.get(node, NodeGaps())
     power = node_power([live] if live else [])
     item = {
         "name": node,
         "status": cluster.state.status(node, now_ns=now_ns),
+        "conflict": cluster.state.in_conflict(node, now_ns=now_ns),
         **_power(power),
         **_energy(totals),
+        "lost_intervals": gaps.lost_intervals,
+        "meter_gaps": sum(meter.gaps for meter in gaps.meters.values()),
     }
     if live is None:
-        return item | {"kind": worst_kind(list(totals.kinds))}
+        return item
     facts = live.facts
     return item | {
         "age_s": max(0.0, (now_ns - live.as_of_ns) / NS_PER_S),
@@ -204,7 +213,28 @@ def node_document(cluster: Cluster, node: str) -> Document | None:
             }
             for namespace, pair in sorted(cluster.totals.presence.get(node, {}).items())
         ],
+        "gaps": _gaps(cluster.totals.gaps.get(node, NodeGaps())),
         "watermarks": watermark_items(cluster.totals.watermarks, nodes=[node]),
+    }
+
+
+def _gaps(gaps: NodeGaps) -> Document:
+    """What is not in a node's totals: intervals that never came, and times in which a meter said nothing."""
+    return {
+        "lost_intervals": [
+            {"reason": reason, "intervals": count} for reason, count in sorted(gaps.lost.items()) if count
+        ],
+        "restated_intervals": gaps.restated,
+        "meters": [
+            {
+                "domain": domain,
+                "reason": reason,
+                "gaps": meter.gaps,
+                "gap_s": meter.gap_ns / NS_PER_S,
+                "last": rfc3339(meter.last_unix_ns),
+            }
+            for (domain, reason), meter in sorted(gaps.meters.items())
+        ],
     }
 
 

@@ -4,6 +4,9 @@
 
 While a batch is being written, the next one gathers. A caller's future resolves when its batch is on disk; what shall
 follow a commit in any case (``then``) runs on the event loop, in the order of the batch, even if the caller has gone.
+
+Jobs of a batch share a transaction, not their fate: each has a savepoint, and what does not fit into the ledger is
+refused to its own caller. A bug in one is found by running the batch again, one transaction each.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from extender.errors import LedgerUnavailable
+from extender.errors import EntryRefused, LedgerUnavailable
 from plumbing.tasks import guard
 
 if TYPE_CHECKING:
@@ -54,7 +57,10 @@ class Writer:
         self._task = guard("ledger-writer", self._run)
 
     def submit(self, run: Callable[[Ledger], T], *, then: Callable[[T], None] | None = None) -> asyncio.Future[T]:
-        """Puts ``run`` into the next batch. The future raises LedgerUnavailable if the batch is not committed."""
+        """Puts ``run`` into the next batch.
+
+        The future raises LedgerUnavailable if the batch is not committed, EntryRefused if only this job is not.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._closing:
             future.set_exception(LedgerUnavailable("the ledger is closing"))
@@ -85,31 +91,56 @@ class Writer:
                 self._wake.clear()
             if not batch:
                 continue
-            committing = loop.run_in_executor(self._thread, self._commit, batch)
-            await asyncio.wait([committing])
-            if (error := committing.exception()) is not None:
-                self.last_error = f"{type(error).__name__}: {error}"
-                _refuse(batch, self.last_error)
-                if isinstance(error, sqlite3.Error):
-                    continue
-                # A bug in a job: nobody waits for ever, the guard logs it and starts this task again.
-                raise error
+            error = await self._write(loop, batch)
+            if error is None or isinstance(error, sqlite3.Error):
+                continue
+            errors = [error] if len(batch) == 1 else [await self._write(loop, [job]) for job in batch]
+            for bug in errors:
+                if bug is not None and not isinstance(bug, sqlite3.Error):
+                    # Its caller has been told; the guard logs it and starts this task again.
+                    raise bug
+
+    async def _write(self, loop: asyncio.AbstractEventLoop, batch: list[_Job]) -> BaseException | None:
+        """Commits a batch and tells its callers. Returns why it is not committed; a bug among several tells nobody."""
+        committing = loop.run_in_executor(self._thread, self._commit, batch)
+        await asyncio.wait([committing])
+        error = committing.exception()
+        if error is None:
             self.last_error = ""
             self.commits += 1
             _settle(batch, committing.result())
+            return None
+        self.last_error = f"{type(error).__name__}: {error}"
+        if len(batch) == 1 or isinstance(error, sqlite3.Error):
+            _refuse(batch, self.last_error)
+        return error
 
     def _commit(self, batch: list[_Job]) -> list[Any]:
         self._ledger.begin()
         try:
-            results = [job.run(self._ledger) for job in batch]
+            results = [self._run_one(job) for job in batch]
             self._ledger.commit()
         finally:
             self._ledger.rollback()
         return results
 
+    def _run_one(self, job: _Job) -> Any:
+        self._ledger.mark()
+        try:
+            result = job.run(self._ledger)
+        except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
+            self._ledger.back_to_mark()
+            return EntryRefused(str(error))
+        self._ledger.release_mark()
+        return result
+
 
 def _settle(batch: list[_Job], results: list[Any]) -> None:
     for job, result in zip(batch, results, strict=True):
+        if isinstance(result, EntryRefused):
+            if not job.future.done():
+                job.future.set_exception(result)
+            continue
         if job.then is not None:
             job.then(result)
         if not job.future.done():

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.routing import APIRoute
 from sqlalchemy import select
 
 # FastAPI reads the types of parameters when the routes are made.
@@ -22,11 +24,13 @@ from fleet_router.schema import decisions
 from fleet_router.sums import ledger_sums
 from fleet_router.times import rfc3339
 from plumbing import exposition
-from plumbing.asgi import JSON
+from plumbing.asgi import JSON, read_body
 from plumbing.problem import Problem
 from wire.units import NS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from fleet_router.registry import Cluster
     from fleet_router.service import Fleet
 
@@ -34,12 +38,47 @@ _CSV = "text/csv; charset=utf-8"
 _DECISIONS_LISTED = 100
 
 
+class _WholeBody(APIRoute):
+    """Reads a body as the hot paths of all roles do, so that it is bounded, may be gzip, and is refused by name."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own handler, on the unpacked body that is known to be JSON."""
+        handle = super().get_route_handler()
+
+        async def whole(request: Request) -> Response:
+            body = await read_body(request.scope, request.receive, limit_bytes=_body_limit_bytes(request))
+            try:
+                json.loads(body)
+            except (ValueError, RecursionError) as error:
+                # Of ValueError: JSONDecodeError, UnicodeDecodeError, and integers beyond what Python converts.
+                if body and _is_json(request):
+                    raise Problem(400, f"not valid JSON: {error}", field="body") from error
+
+            async def receive() -> dict[str, Any]:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            return await handle(Request(request.scope, receive))
+
+        return whole
+
+
+def _is_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == JSON
+
+
+def _body_limit_bytes(request: Request) -> int:
+    return int(request.app.state.body_limit_bytes)
+
+
 def routes(fleet: Fleet) -> APIRouter:
     """All ``/v1`` routes and the three that every role has. Plain functions run in a thread each."""
     router = APIRouter()
     _add_service(router, fleet)
     _add_ledger(router, fleet)
-    _add_placement(router, fleet)
+    placement = APIRouter(route_class=_WholeBody)
+    _add_placement(placement, fleet)
+    router.include_router(placement)
+    _add_decisions(router, fleet)
     _add_reports(router, fleet)
     return router
 
@@ -126,6 +165,8 @@ def _add_placement(router: APIRouter, fleet: Fleet) -> None:
         decision = await fleet.recommend(request)
         return Response(decision.answer, media_type=JSON)
 
+
+def _add_decisions(router: APIRouter, fleet: Fleet) -> None:
     @router.get("/v1/decisions")
     def list_decisions() -> dict[str, Any]:
         newest = (

@@ -31,6 +31,7 @@ def build(fleet: Fleet) -> App:
         docs_url=None,  # its page loads scripts from a foreign host
         redoc_url=None,
     )
+    app.state.body_limit_bytes = fleet.settings.body_limit_bytes
     app.include_router(api.routes(fleet))
     app.include_router(page.routes(fleet))
     app.add_exception_handler(Problem, _problem)

@@ -16,8 +16,9 @@ from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from fleet_router.check import KIND_NAMES
 from fleet_router.errors import ReportRefused
-from fleet_router.schema import clusters, gaps, hourly, restatements, seen, watermarks
+from fleet_router.schema import clusters, gaps, hourly, meter_gaps, restatements, seen, watermarks
 from wire import fleet_pb2 as pb
+from wire.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +30,8 @@ Stream = tuple[str, str, str]
 _Key = tuple[Any, ...]
 
 _SUM_LIMIT = 2**63
+# Gaps of one meter that are this close are one: where intervals meet, an agent that smooths its clock leaves seams.
+_SEAM_NS = NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ def book(connection: Connection, report: pb.ClusterReport, *, now_unix_ns: int) 
         ledger.close()
     _add_energy(connection, report.cluster_id, taken)
     _add_seen(connection, report.cluster_id, taken)
+    _add_meter_gaps(connection, report.cluster_id, taken)
     return Outcome(
         tuple(Watermark(*stream, sequence=place.sequence) for stream, place in positions.items() if place.sequence),
         fates,
@@ -211,6 +215,37 @@ def _add_seen(connection: Connection, cluster_id: str, taken: Iterable[pb.NodeRa
         for hour in part.hours:
             sums.setdefault((hour.hour_unix, part.node), [0])[0] += hour.seen_ns
     _merge(connection, seen, cluster_id, keys=("hour_unix", "node"), values=("seen_ns",), sums=sums)
+
+
+def _add_meter_gaps(connection: Connection, cluster_id: str, taken: Iterable[pb.NodeRange]) -> None:
+    for part in taken:
+        for gap in part.gaps:
+            mine = and_(
+                meter_gaps.c.cluster_id == cluster_id,
+                meter_gaps.c.node == part.node,
+                meter_gaps.c.domain == gap.domain,
+                meter_gaps.c.reason == gap.reason,
+            )
+            touching = connection.execute(
+                select(meter_gaps.c.from_unix_ns, meter_gaps.c.to_unix_ns).where(
+                    mine,
+                    meter_gaps.c.from_unix_ns <= gap.to_unix_ns + _SEAM_NS,
+                    meter_gaps.c.to_unix_ns >= gap.from_unix_ns - _SEAM_NS,
+                )
+            ).all()
+            if touching:
+                starts = [row.from_unix_ns for row in touching]
+                connection.execute(delete(meter_gaps).where(mine, meter_gaps.c.from_unix_ns.in_(starts)))
+            connection.execute(
+                insert(meter_gaps).values(
+                    cluster_id=cluster_id,
+                    node=part.node,
+                    domain=gap.domain,
+                    reason=gap.reason,
+                    from_unix_ns=min([gap.from_unix_ns, *(row.from_unix_ns for row in touching)]),
+                    to_unix_ns=max([gap.to_unix_ns, *(row.to_unix_ns for row in touching)]),
+                )
+            )
 
 
 def _merge(

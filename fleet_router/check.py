@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fleet_router.errors import ReportRefused
 from fleet_router.times import HOUR_S
+from wire.report import has_control
 from wire.units import NS_PER_HOUR, NS_PER_S, Kind
 
 if TYPE_CHECKING:
@@ -30,14 +31,15 @@ KIND_NAMES: dict[int, Kind] = {1: "measured", 2: "estimated", 3: "modelled"}
 _ROW_LIMIT_UJ = 2**60
 _MOST_RANGES = 20_000
 _MOST_ROWS = 500_000
+# 2,000 reports of 4,096 gaps each is what an extender's batch could hold; honest ones hold a handful.
+_MOST_GAPS = 100_000
 _HIGHEST_SEQUENCE = 2**62
 # Clocks of extenders may be wrong; a day ahead is no clock error but an attack on reports of days to come.
 _AHEAD_NS = 24 * NS_PER_HOUR
 
-_IDENTITY = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
-_ZONE = re.compile(r"^[A-Z]{2}(-[A-Za-z0-9]+)*$")
-_CURRENCY = re.compile(r"^[A-Z]{3}$")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_IDENTITY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ZONE = re.compile(r"[A-Z]{2}(-[A-Za-z0-9]+)*")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def check(report: pb.ClusterReport, *, now_unix_ns: int) -> None:
@@ -90,6 +92,16 @@ def _check_range(each: pb.NodeRange, *, path: str, now_unix_ns: int) -> None:
         _hour(hour.hour_unix, path=f"{path}.hours[{at}].hour_unix", span=each)
         if not 0 <= hour.seen_ns <= NS_PER_HOUR:
             raise ReportRefused(f"{path}.hours[{at}].seen_ns", f"{hour.seen_ns} is not within an hour")
+    if len(each.gaps) > _MOST_GAPS:
+        raise ReportRefused(f"{path}.gaps", f"{len(each.gaps)} in one range, the limit is {_MOST_GAPS}")
+    for at, gap in enumerate(each.gaps):
+        _text(f"{path}.gaps[{at}].domain", gap.domain)
+        _text(f"{path}.gaps[{at}].reason", gap.reason)
+        # It may lie before the range: what could not be stored is told of later.
+        if not 0 <= gap.from_unix_ns <= gap.to_unix_ns:
+            raise ReportRefused(f"{path}.gaps[{at}].to_unix_ns", "lies before from_unix_ns, or both before 1970")
+        if gap.to_unix_ns > now_unix_ns + _AHEAD_NS:
+            raise ReportRefused(f"{path}.gaps[{at}].to_unix_ns", "lies more than a day in the future")
 
 
 def _check_row(row: pb.EnergyRow, *, path: str, span: pb.NodeRange) -> None:
@@ -125,12 +137,12 @@ def _hour(hour_unix: int, *, path: str, span: pb.NodeRange) -> None:
 
 
 def _check_site(site: pb.Site) -> None:
-    if site.zone and not (len(site.zone) <= 64 and _ZONE.match(site.zone)):
+    if site.zone and not (len(site.zone) <= 64 and _ZONE.fullmatch(site.zone)):
         raise ReportRefused("site.zone", f"{site.zone!r} is not a zone key such as DE or US-CAL-CISO")
     if site.pue_ratio != 0:
         _number("site.pue_ratio", site.pue_ratio, low=1, high=10)
     _number("site.price_per_kwh", site.price_per_kwh, low=-1e6, high=1e6)
-    if (site.price_known or site.currency) and not _CURRENCY.match(site.currency):
+    if (site.price_known or site.currency) and not _CURRENCY.fullmatch(site.currency):
         raise ReportRefused("site.currency", f"{site.currency!r} is not an ISO 4217 code")
 
 
@@ -148,12 +160,12 @@ def _number(path: str, value: float, *, low: float, high: float) -> None:
 
 
 def _identity(path: str, text: str) -> None:
-    if not _IDENTITY.match(text):
+    if not _IDENTITY.fullmatch(text):
         raise ReportRefused(path, f"{text[:80]!r} is not an identity of up to 64 letters, digits, dots or dashes")
 
 
 def _text(path: str, text: str, *, empty: bool = False) -> None:
     if not text and not empty:
         raise ReportRefused(path, "is empty")
-    if len(text) > 253 or _CONTROL.search(text):
+    if len(text) > 253 or has_control(text):
         raise ReportRefused(path, "is longer than 253 characters or holds control characters")

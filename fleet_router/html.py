@@ -57,8 +57,10 @@ def render(template: str, **values: Any) -> bytes:
     return _environment().get_template(template).render(**values).encode()
 
 
-def watts(value: float) -> str:
-    """``1.24 kW``"""
+def watts(value: float | None) -> str:
+    """``1.24 kW``; a dash where nothing is known."""
+    if value is None:
+        return "–"
     return _scaled(value, "W", step=1000.0)
 
 

@@ -20,12 +20,16 @@ from fleet_router.sums import rows_of
 
 def families(view: View, *, ladder: Ladder, counters: IngestCounters, recommendations: int) -> tuple[Family, ...]:
     """All families; every cluster is a series, namespaces are not: their series belong to the clusters."""
-    energy, power, fresh, seen, intensity = [], [], [], [], []
+    energy, power, fresh, seen, intensity, gaps = [], [], [], [], [], []
     for cluster in view.clusters:
         label = {"cluster": cluster.name}
         for row, energy_uj in rows_of(view.sums_of(cluster)).items():
             energy.append(Sample(energy_uj / UJ_PER_J, {**label, "row": row.removesuffix("_uj")}))
-        power.append(Sample(cluster.power_w, label))
+        if cluster.nodes_fresh > 0:
+            power.append(Sample(cluster.power_w, label))
+        for text, of_domain in (("interval", False), ("meter", True)):
+            count = sum(each.intervals for each in view.gaps_of(cluster) if bool(each.domain) is of_domain)
+            gaps.append(Sample(count, {**label, "of": text}))
         fresh.append(Sample(int(view.fresh(cluster)), label))
         seen.append(Sample(cluster.last_seen_unix_ns / NS_PER_S, label))
         rated = ladder.rate_any(cluster.zone, at_unix_s=view.as_of_unix_ns // NS_PER_S)
@@ -50,7 +54,19 @@ def families(view: View, *, ladder: Ladder, counters: IngestCounters, recommenda
             "Joules in the ledger by row; the rows of a cluster add up to what was metered.",
             tuple(energy),
         ),
-        Family("penstock_fleet_power_watts", "gauge", "Watts that the cluster last reported.", tuple(power)),
+        Family(
+            "penstock_fleet_power_watts",
+            "gauge",
+            "Watts that the cluster last reported; absent without a fresh node.",
+            tuple(power),
+        ),
+        # A gauge by type: what comes late fills a gap.
+        Family(
+            "penstock_fleet_gaps",
+            "gauge",
+            "What is not in the ledger: intervals that never came, and times in which a meter said nothing.",
+            tuple(gaps),
+        ),
         Family("penstock_fleet_cluster_fresh", "gauge", "1 while the cluster reports in time.", tuple(fresh)),
         Family("penstock_fleet_cluster_last_seen_timestamp_seconds", "gauge", "When it last reported.", tuple(seen)),
         Family(

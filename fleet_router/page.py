@@ -53,7 +53,7 @@ def render_page(fleet: Fleet) -> bytes:
         clusters=[views.cluster(view, each, ladder=fleet.ladder) for each in view.clusters],
         namespaces=namespaces[:_NAMESPACES],
         namespaces_more=max(0, len(namespaces) - _NAMESPACES),
-        largest_w=max((item["power_w"] for item in namespaces), default=0.0),
+        largest_w=max((item["power_w"] or 0.0 for item in namespaces), default=0.0),
         placements=[
             {
                 "decision_id": row.decision_id,

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from carbon.prices import FlatTariff, Price
 from carbon.pue import Pue, site_pue
-from fleet_router.schema import clusters, watermarks
+from fleet_router.schema import clusters, gaps, meter_gaps, watermarks
 from wire.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -98,6 +98,43 @@ def read_watermarks(connection: Connection, *, cluster_id: str | None = None) ->
     if cluster_id is not None:
         query = query.where(watermarks.c.cluster_id == cluster_id)
     return tuple(StreamPosition(*row) for row in connection.execute(query))
+
+
+@dataclass(frozen=True, slots=True)
+class GapSum:
+    """What is not in a node's energy, for one reason: lost intervals of the node, or of one domain (``domain``)."""
+
+    cluster_id: str
+    node: str
+    domain: str
+    """Empty where whole intervals are missing."""
+    reason: str
+    intervals: int
+    """Lost intervals; of a domain, gaps of any length."""
+    gap_ns: int
+    """How long; 0 where whole intervals are missing: nobody knows how long they were."""
+
+
+def read_gaps(connection: Connection) -> tuple[GapSum, ...]:
+    """All of them, sorted."""
+    lost = select(
+        gaps.c.cluster_id, gaps.c.node, gaps.c.reason, func.sum(gaps.c.last_sequence - gaps.c.first_sequence + 1)
+    ).group_by(gaps.c.cluster_id, gaps.c.node, gaps.c.reason)
+    unmetered = select(
+        meter_gaps.c.cluster_id,
+        meter_gaps.c.node,
+        meter_gaps.c.domain,
+        meter_gaps.c.reason,
+        func.count(),
+        # Of floats: a made-up length must not make the sum leave 64 bits, where SQLite raises.
+        func.total(meter_gaps.c.to_unix_ns - meter_gaps.c.from_unix_ns),
+    ).group_by(meter_gaps.c.cluster_id, meter_gaps.c.node, meter_gaps.c.domain, meter_gaps.c.reason)
+    found = [GapSum(cluster, node, "", reason, count, 0) for cluster, node, reason, count in connection.execute(lost)]
+    found += [
+        GapSum(cluster, node, domain, reason, count, round(length_ns))
+        for cluster, node, domain, reason, count, length_ns in connection.execute(unmetered)
+    ]
+    return tuple(sorted(found, key=lambda each: (each.cluster_id, each.node, each.domain, each.reason)))
 
 
 def newest_interval_unix_ns(connection: Connection) -> int:

@@ -86,6 +86,18 @@ gaps = Table(
     Column("declared_unix_ns", BigInteger, nullable=False),
 )
 
+# Times in which a meter said nothing; those that touch are one row.
+meter_gaps = Table(
+    "meter_gaps",
+    metadata,
+    Column("cluster_id", String, primary_key=True),
+    Column("node", String, primary_key=True),
+    Column("domain", String, primary_key=True),
+    Column("reason", String, primary_key=True),
+    Column("from_unix_ns", BigInteger, primary_key=True),
+    Column("to_unix_ns", BigInteger, nullable=False),
+)
+
 restatements = Table(
     "restatements",
     metadata,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from carbon.accounting import energy_interval_kwh, grams
-from fleet_router.registry import read_clusters, read_watermarks
+from fleet_router.registry import read_clusters, read_gaps, read_watermarks
 from fleet_router.sums import (
     LedgerSum,
     ledger_sums,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from carbon.intensity import Rated
     from carbon.source import Ladder
-    from fleet_router.registry import Cluster, StreamPosition
+    from fleet_router.registry import Cluster, GapSum, StreamPosition
 
 # The newest hour that a cluster reported may be the one before the current.
 _RECENT_S = 2 * HOUR_S
@@ -48,6 +48,11 @@ class View:
     recent_seen_ns: dict[tuple[str, int], int]
     """(cluster, hour) -> the longest that any of its nodes was metered in it."""
     watermarks: tuple[StreamPosition, ...]
+    gaps: tuple[GapSum, ...] = ()
+
+    def gaps_of(self, cluster: Cluster) -> tuple[GapSum, ...]:
+        """The part of `gaps` that is this cluster's."""
+        return tuple(each for each in self.gaps if each.cluster_id == cluster.cluster_id)
 
     def fresh(self, cluster: Cluster) -> bool:
         """Whether it reported lately."""
@@ -81,6 +86,7 @@ def take(connection: Connection, *, now_unix_ns: int, stale_after_s: float) -> V
         ),
         recent_seen_ns=dict(longest),
         watermarks=read_watermarks(connection),
+        gaps=read_gaps(connection),
     )
 
 
@@ -91,7 +97,7 @@ def fleet(view: View) -> dict[str, Any]:
     return {
         "as_of": rfc3339(view.as_of_unix_ns),
         "name": "fleet",
-        **_power(sum((each.power_w for each in fresh), 0.0), recent),
+        **_power(_sum_w(fresh), recent),
         "clusters": len(view.clusters),
         "clusters_fresh": len(fresh),
         "nodes": sum(each.nodes for each in view.clusters),
@@ -111,7 +117,7 @@ def cluster(view: View, which: Cluster, *, ladder: Ladder) -> dict[str, Any]:
         "cluster_id": which.cluster_id,
         "fresh": view.fresh(which),
         "last_seen": rfc3339(which.last_seen_unix_ns),
-        **_power(which.power_w, view.recent_of(which)),
+        **_power(_sum_w([which]), view.recent_of(which)),
         "nodes": which.nodes,
         "nodes_fresh": which.nodes_fresh,
         "cpus": which.cpus,
@@ -120,6 +126,8 @@ def cluster(view: View, which: Cluster, *, ladder: Ladder) -> dict[str, Any]:
         "watts_per_cpu": which.watts_per_cpu,
         "watts_per_cpu_error": which.watts_per_cpu_error,
         **_energy(sums),
+        "lost_intervals": sum(each.intervals for each in view.gaps_of(which) if not each.domain),
+        "meter_gaps": sum(each.intervals for each in view.gaps_of(which) if each.domain),
         "site": {
             "zone": which.zone,
             "pue_ratio": pue.ratio,
@@ -140,7 +148,20 @@ def cluster_detail(view: View, which: Cluster, *, ladder: Ladder) -> dict[str, A
         "as_of": rfc3339(view.as_of_unix_ns),
         **cluster(view, which, ladder=ladder),
         "kinds": _by_kind(view.sums_of(which)),
+        "gaps": [_gap(each) for each in view.gaps_of(which)],
         "watermarks": watermark_items(mine, names={}),
+    }
+
+
+def _gap(gap: GapSum) -> dict[str, Any]:
+    if not gap.domain:
+        return {"node": gap.node, "domain": None, "reason": gap.reason, "lost_intervals": gap.intervals}
+    return {
+        "node": gap.node,
+        "domain": gap.domain,
+        "reason": gap.reason,
+        "gaps": gap.intervals,
+        "gap_s": gap.gap_ns / NS_PER_S,
     }
 
 
@@ -157,15 +178,15 @@ def namespaces(view: View, sums: Iterable[LedgerSum]) -> list[dict[str, Any]]:
     for name, parts in grouped.items():
         energy_uj = sum(part.energy_uj for part in parts)
         half = share_and_meter_error_uj(parts)
-        power, error_ratio = power_w.get(name, 0.0), min(1.0, half / energy_uj) if energy_uj else 0.0
+        power, error_ratio = power_w.get(name), min(1.0, half / energy_uj) if energy_uj else 0.0
         items.append(
             {
                 "name": name,
                 "clusters": sorted({names[part.cluster_id] for part in parts}),
                 "power_w": power,
-                "power_low_w": power * (1 - error_ratio),
-                "power_high_w": power * (1 + error_ratio),
-                "kind": _worst(parts),
+                "power_low_w": None if power is None else power * (1 - error_ratio),
+                "power_high_w": None if power is None else power * (1 + error_ratio),
+                "kind": None if power is None else _worst(parts),
                 "energy_uj": energy_uj,
                 "energy_error_uj": round(half),
                 "loaded_energy_uj": sum(part.loaded_uj for part in parts),
@@ -237,8 +258,16 @@ def _energy(sums: Iterable[LedgerSum]) -> dict[str, Any]:
     }
 
 
-def _power(power_w: float, recent: Sequence[LedgerSum]) -> dict[str, Any]:
+def _sum_w(clusters: Iterable[Cluster]) -> float | None:
+    """Watts of those with a node that reported; None where there is none, which is not 0 W."""
+    known = [each.power_w for each in clusters if each.nodes_fresh > 0]
+    return sum(known) if known else None
+
+
+def _power(power_w: float | None, recent: Sequence[LedgerSum]) -> dict[str, Any]:
     """Watts of now, with the relative uncertainty and the worst kind of the newest hour's ledger."""
+    if power_w is None:
+        return dict.fromkeys(("power_w", "power_low_w", "power_high_w", "kind"))
     energy_uj = sum(rows_of(recent).values())
     ratio = meter_error_uj(recent) / energy_uj if energy_uj > 0 else 1.0
     return {

@@ -7,6 +7,7 @@ A hot endpoint is a function from a request's bytes to an answer; FastAPI serves
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import zlib
@@ -39,6 +40,51 @@ class Answer:
     body: bytes
     status: int = 200
     content_type: str = JSON
+
+
+DRAIN_BYTES = 64 * 2**20
+"""Of a body that is too long, so much is read and thrown away before the answer: a client that is still sending would
+see a broken connection instead of why."""
+_DRAIN_S = 5.0
+
+
+class _Reading:
+    """``receive`` of one request that remembers whether the body is over; asking on would wait for the client to go."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.over = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.over = not message.get("more_body", False)
+        return message
+
+    async def drain(self, scope: Scope) -> bool:
+        """Throws away what is left of the body, up to a size and a time; False where some may be left.
+
+        Nothing is read of a client that waits for leave to send (``Expect``): it would send.
+        """
+        if not self.over and b"100-continue" in dict(scope["headers"]).get(b"expect", b"").lower():
+            return False
+        size = 0
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                while not self.over and size <= DRAIN_BYTES:
+                    size += len((await self()).get("body", b""))
+        except TimeoutError:
+            return False
+        return self.over
+
+
+async def _refuse(scope: Scope, reading: _Reading, to: Send, problem: Problem) -> None:
+    """Answers with a problem; of a body that is too long the rest is taken first, or the connection ends after it."""
+    over = problem.status != 413 or await reading.drain(scope)
+    await send(
+        to,
+        Answer(problem.body(), status=problem.status, content_type=PROBLEM_TYPE),
+        headers=() if over else ((b"connection", b"close"),),
+    )
 
 
 async def read_body(scope: Scope, receive: Receive, *, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
@@ -104,14 +150,16 @@ def post(handle: Callable[[bytes], Answer | Awaitable[Answer]], *, limit_bytes: 
     """An ASGI application for one POST endpoint: body in, answer out, Problem becomes RFC 9457."""
 
     async def app(scope: Scope, receive: Receive, to: Send) -> None:
+        reading = _Reading(receive)
         try:
             if scope["method"] != "POST":
                 raise Problem(405, f"{scope['method']} is not allowed here, use POST")
-            answer = handle(await read_body(scope, receive, limit_bytes=limit_bytes))
+            answer = handle(await read_body(scope, reading, limit_bytes=limit_bytes))
             if not isinstance(answer, Answer):
                 answer = await answer
         except Problem as problem:
-            answer = Answer(problem.body(), status=problem.status, content_type=PROBLEM_TYPE)
+            await _refuse(scope, reading, to, problem)
+            return
         await send(to, answer)
 
     return app
@@ -126,10 +174,11 @@ def limit_bodies(app: App, *, limit_bytes: int = MAX_BODY_BYTES) -> App:
             return
         size = 0
         started = False
+        reading = _Reading(receive)
 
         async def counted() -> Message:
             nonlocal size
-            message = await receive()
+            message = await reading()
             if message["type"] == "http.request":
                 size += len(message.get("body", b""))
                 if size > limit_bytes:
@@ -149,11 +198,7 @@ def limit_bodies(app: App, *, limit_bytes: int = MAX_BODY_BYTES) -> App:
         except Problem as problem:
             if started:
                 raise
-            await send(
-                to,
-                Answer(problem.body(), status=problem.status, content_type=PROBLEM_TYPE),
-                headers=((b"connection", b"close"),),
-            )
+            await _refuse(scope, reading, to, problem)
 
     return limited
 

@@ -79,7 +79,7 @@ class Capacity(_message.Message):
     def __init__(self, nodes: _Optional[int] = ..., nodes_fresh: _Optional[int] = ..., cpus: _Optional[float] = ..., cpus_busy: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., power_w: _Optional[float] = ..., watts_per_cpu: _Optional[float] = ..., watts_per_cpu_error: _Optional[float] = ..., as_of_unix_ns: _Optional[int] = ...) -> None: ...
 
 class NodeRange(_message.Message):
-    __slots__ = ("node", "boot_id", "stream", "first_sequence", "last_sequence", "from_unix_ns", "to_unix_ns", "rows", "hours")
+    __slots__ = ("node", "boot_id", "stream", "first_sequence", "last_sequence", "from_unix_ns", "to_unix_ns", "rows", "hours", "gaps")
     NODE_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +89,7 @@ class NodeRange(_message.Message):
     TO_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     HOURS_FIELD_NUMBER: _ClassVar[int]
+    GAPS_FIELD_NUMBER: _ClassVar[int]
     node: str
     boot_id: str
     stream: str
@@ -98,7 +99,20 @@ class NodeRange(_message.Message):
     to_unix_ns: int
     rows: _containers.RepeatedCompositeFieldContainer[EnergyRow]
     hours: _containers.RepeatedCompositeFieldContainer[HourSeen]
-    def __init__(self, node: _Optional[str] = ..., boot_id: _Optional[str] = ..., stream: _Optional[str] = ..., first_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., from_unix_ns: _Optional[int] = ..., to_unix_ns: _Optional[int] = ..., rows: _Optional[_Iterable[_Union[EnergyRow, _Mapping]]] = ..., hours: _Optional[_Iterable[_Union[HourSeen, _Mapping]]] = ...) -> None: ...
+    gaps: _containers.RepeatedCompositeFieldContainer[MeterGap]
+    def __init__(self, node: _Optional[str] = ..., boot_id: _Optional[str] = ..., stream: _Optional[str] = ..., first_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., from_unix_ns: _Optional[int] = ..., to_unix_ns: _Optional[int] = ..., rows: _Optional[_Iterable[_Union[EnergyRow, _Mapping]]] = ..., hours: _Optional[_Iterable[_Union[HourSeen, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[MeterGap, _Mapping]]] = ...) -> None: ...
+
+class MeterGap(_message.Message):
+    __slots__ = ("domain", "from_unix_ns", "to_unix_ns", "reason")
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    FROM_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    TO_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    domain: str
+    from_unix_ns: int
+    to_unix_ns: int
+    reason: str
+    def __init__(self, domain: _Optional[str] = ..., from_unix_ns: _Optional[int] = ..., to_unix_ns: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class HourSeen(_message.Message):
     __slots__ = ("hour_unix", "seen_ns")

@@ -11,34 +11,48 @@ Equations that :func:`check` holds every report to, all in integer microjoules:
 * leaf domain:     energy = sum of dynamic over workloads + shared + static + sum of unattributed
 * parent domain:   energy = sum of its children's energy + residual   (residual is signed)
 * loaded view:     sum of loaded over workloads + unallocated = energy of a leaf, residual of a parent
+
+Wall time places an interval and the monotonic clock measures it, so both must tell nearly the same length: an agent
+takes one wall reading at the end and derives the start from it.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from wire.units import Kind
+from wire.units import NS_PER_S, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VERSION = 1
 
 Name = Annotated[str, Meta(min_length=1, max_length=253)]
 """A Kubernetes object name or something of that size."""
 Text = Annotated[str, Meta(max_length=1024)]
-Identity = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+Identity = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._-]+\Z")]
 Sequence = Annotated[int, Meta(ge=1, le=2**62)]
 # One interval of one domain: 2**53 uJ is 9 GJ, 2.5 MWh. More is a bug or an attack, and sums stay far from 2**63.
 EnergyUj = Annotated[int, Meta(ge=0, le=2**53)]
 SignedEnergyUj = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 UnixNs = Annotated[int, Meta(ge=0, le=2**62)]
-DurationNs = Annotated[int, Meta(ge=1, le=7 * 24 * 3600 * 10**9)]
+LONGEST_NS = 7 * 24 * 3600 * NS_PER_S
+"""No interval is longer, by either clock."""
+DurationNs = Annotated[int, Meta(ge=1, le=LONGEST_NS)]
 Watts = Annotated[float, Meta(ge=0, le=1e9)]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 
-_NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+WALL_TOLERANCE_NS = 5 * NS_PER_S
+"""By how much the wall span of an interval may differ from its length. Agents smooth a slewed clock by up to a second;
+more is a clock that was set, which shifts an honest interval as a whole (LEDGER 1 tolerates as much between clocks)."""
+
+_NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+# C0, DEL, C1, the two separators that end lines, and lone surrogates, which no UTF-8 holds.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Interval(Struct, frozen=True, forbid_unknown_fields=True):
@@ -193,7 +207,7 @@ def decode(body: bytes | bytearray | memoryview) -> Report:
         report = _decoder.decode(body)
     except msgspec.ValidationError as error:
         raise ReportError(*field_and_reason(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ReportError("body", f"not valid JSON: {error}") from error
     check(report)
     return report
@@ -211,16 +225,61 @@ def field_and_reason(error: msgspec.ValidationError) -> tuple[str, str]:
 
 def check(report: Report) -> None:
     """Holds a report to the equations of this module. Raises ReportError naming the first field that breaks one."""
-    if not _NODE_NAME.match(report.node):
+    if not _NODE_NAME.fullmatch(report.node):
         raise ReportError("node", f"{report.node!r} is not a DNS-1123 name")
-    if report.interval.to_unix_ns < report.interval.from_unix_ns:
-        raise ReportError("interval.to_unix_ns", "lies before from_unix_ns")
+    _check_interval(report.interval)
+    for at, gap in enumerate(report.gaps):
+        if gap.to_unix_ns < gap.from_unix_ns:
+            raise ReportError(f"gaps[{at}].to_unix_ns", "lies before from_unix_ns")
     for at, dropped in enumerate(report.dropped):
         if not dropped.first <= dropped.last < report.sequence:
             raise ReportError(f"dropped[{at}]", "must be a range of sequences before this report's")
     _same_length("workloads", report.workloads)
     _same_length("shares", report.shares)
+    _check_texts(report)
     _check_domains(report)
+
+
+def has_control(text: str) -> bool:
+    """Whether a name holds what could forge a line or a terminal's output; both ends of every wire refuse it."""
+    return _CONTROL.search(text) is not None
+
+
+def _check_interval(interval: Interval) -> None:
+    span_ns = interval.to_unix_ns - interval.from_unix_ns
+    if span_ns < 0:
+        raise ReportError("interval.to_unix_ns", "lies before from_unix_ns")
+    if abs(span_ns - interval.elapsed_ns) > WALL_TOLERANCE_NS or span_ns > LONGEST_NS:
+        raise ReportError(
+            "interval",
+            f"spans {span_ns / NS_PER_S:.3f} s of wall time but lasted {interval.elapsed_ns / NS_PER_S:.3f} s;"
+            f" they may differ by {WALL_TOLERANCE_NS // NS_PER_S} s and be {LONGEST_NS // NS_PER_S} s at most",
+        )
+
+
+def _check_texts(report: Report) -> None:
+    columns = report.workloads
+    for name in ("namespace", "name", "uid", "container"):
+        texts: list[str] = getattr(columns, name)
+        # One search for the whole column; only where it hits is it worth knowing which.
+        if _CONTROL.search("".join(texts)):
+            at = next(at for at, text in enumerate(texts) if _CONTROL.search(text))
+            raise ReportError(f"workloads.{name}[{at}]", f"{texts[at]!r} holds control characters")
+    for path, text in _texts(report):
+        if _CONTROL.search(text):
+            raise ReportError(path, f"{text!r} holds control characters")
+
+
+def _texts(report: Report) -> Iterator[tuple[str, str]]:
+    yield "facts.cpu_model", report.facts.cpu_model
+    for at, row in enumerate(report.domains):
+        for name in ("domain", "component", "scope", "source", "model"):
+            yield f"domains[{at}].{name}", getattr(row, name)
+        for reason in row.unattributed_uj:
+            yield f"domains[{at}].unattributed_uj", reason
+    for at, gap in enumerate(report.gaps):
+        yield f"gaps[{at}].domain", gap.domain
+        yield f"gaps[{at}].reason", gap.reason
 
 
 def _same_length(name: str, columns: WorkloadColumns | ShareColumns) -> None:

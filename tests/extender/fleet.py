@@ -25,6 +25,8 @@ class FakeFleet:
     """Books ranges that begin right after their stream's watermark; the switches below make it fail."""
 
     watermarks: dict[Stream, int] = field(default_factory=dict)
+    missing: dict[Stream, set[int]] = field(default_factory=dict)
+    meter_gaps: list[tuple[str, str, int, int]] = field(default_factory=list)
     energy_uj: int = 0
     loaded_uj: int = 0
     booked: int = 0
@@ -35,6 +37,8 @@ class FakeFleet:
     """How many acknowledgements get lost after booking: the stream breaks instead."""
     refuse_node: str = ""
     """Reports with a range of this node are refused as a whole."""
+    choke_on_node: str = ""
+    """Reports with a range of this node end the stream without an answer."""
     port: int = 0
 
     def take(self, report: fleet_pb2.ClusterReport) -> fleet_pb2.ClusterAck:
@@ -48,12 +52,17 @@ class FakeFleet:
             named.add(stream)
             if gap.first_sequence == self.watermarks.get(stream, 0) + 1:
                 self.watermarks[stream] = gap.last_sequence
+                self.missing.setdefault(stream, set()).update(range(gap.first_sequence, gap.last_sequence + 1))
                 self.gaps.append((gap.first_sequence, gap.last_sequence, gap.reason))
         for each in report.ranges:
             stream = (each.node, each.boot_id, each.stream)
             named.add(stream)
-            if each.first_sequence == self.watermarks.get(stream, 0) + 1:
-                self.watermarks[stream] = each.last_sequence
+            sequences = set(range(each.first_sequence, each.last_sequence + 1))
+            new = each.first_sequence == self.watermarks.get(stream, 0) + 1
+            if new or sequences <= self.missing.get(stream, set()):
+                self.missing.setdefault(stream, set()).difference_update(sequences)
+                self.watermarks[stream] = max(self.watermarks.get(stream, 0), each.last_sequence)
+                self.meter_gaps += [(gap.domain, gap.reason, gap.from_unix_ns, gap.to_unix_ns) for gap in each.gaps]
                 self.booked += each.last_sequence - each.first_sequence + 1
                 self.energy_uj += sum(row.energy_uj for row in each.rows)
                 self.loaded_uj += sum(row.loaded_uj for row in each.rows)
@@ -69,7 +78,10 @@ class FakeFleet:
     async def report_cluster(self, messages: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         """The service method."""
         async for message in messages:
-            ack = self.take(fleet_pb2.ClusterReport.FromString(message))
+            report = fleet_pb2.ClusterReport.FromString(message)
+            if self.choke_on_node and any(each.node == self.choke_on_node for each in report.ranges):
+                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much")
+            ack = self.take(report)
             if self.lose_acks > 0:
                 self.lose_acks -= 1
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the network went away")

@@ -63,6 +63,12 @@ class Replica:
         """GETs JSON."""
         return json.loads((await self.http.get(path)).body)
 
+    async def dismiss(self, node: str) -> int:
+        """Says that a node is gone; the answer's status."""
+        transport = httpx.ASGITransport(app=application(self.cluster))
+        async with httpx.AsyncClient(transport=transport, base_url="http://extender") as client:
+            return (await client.delete(f"/v1/nodes/{node}")).status_code
+
     async def figures(self) -> dict[str, Any]:
         """All that a refused request must leave as it was."""
         whole = await self.get("/v1/cluster")

@@ -66,6 +66,21 @@ CASES: dict[str, tuple[bytes, str]] = {
     "index": (_set("shares", "workload", value=[0, 9]), "shares.workload[1]"),
     "equation": (_set("domains", 0, "static_uj", value=19_999_999), "domains[0].energy_uj"),
     "loaded equation": (_set("domains", 0, "unallocated_uj", value=1), "domains[0].unallocated_uj"),
+    "a node name with a newline": (_set("node", value="node-a\n"), "node"),
+    "an identity with a newline": (_set("stream", value="stream-1\n"), "stream"),
+    "a span of 56 years": (_set("interval", "from_unix_ns", value=0), "interval"),
+    "a span far shorter than it lasted": (_set("interval", "elapsed_ns", value=3600 * 10**9), "interval"),
+    "a gap that ends before it begins": (
+        _set("gaps", value=[{"domain": "d", "from_unix_ns": 2, "to_unix_ns": 1, "reason": "r"}]),
+        "gaps[0].to_unix_ns",
+    ),
+    "control characters in a name": (_set("workloads", "name", 1, value="p\x00\x1b[31m"), "workloads.name[1]"),
+    "control characters in a container": (_set("workloads", "container", 0, value="\n"), "workloads.container[0]"),
+    "control characters in a UID": (_set("workloads", "uid", 0, value="\x85"), "workloads.uid[0]"),
+    "control characters in a reason": (
+        _set("gaps", value=[{"domain": "d", "from_unix_ns": 1, "to_unix_ns": 1, "reason": "r\n"}]),
+        "gaps[0].reason",
+    ),
     "control characters": (_set("workloads", "namespace", 1, value="a\nb"), "workloads.namespace[1]"),
     "a megawatt": (
         encode(report(sequence=2, dynamic_uj=(0,), static_uj=10**13)),

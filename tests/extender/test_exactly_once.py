@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from extender.errors import LedgerUnavailable
 from plumbing.http import HttpStatusError
 from tests.extender.replica import Replica, running
-from tests.wire.reports import report
-from wire.report import Dropped
+from tests.wire.reports import T0_NS, report
+from wire.report import Dropped, Gap, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,13 +73,83 @@ async def test_a_declared_hole_is_passed_over_and_counted() -> None:
         whole = replace(partly, dropped=[*partly.dropped, Dropped(first=3, last=4)])
         assert (await replica.report(whole))["acked_sequence"] == 6
         assert (await replica.get("/v1/cluster"))["energy_uj"] == 2 * 24_000_000
-        assert replica.cluster.ingest.lost == 4
+        assert replica.cluster.totals.gaps["node-a"].lost == {"dropped_by_agent": 4}
 
 
 async def test_an_unknown_stream_starts_anywhere() -> None:
     async with running() as replica:
         assert (await replica.report(report(sequence=17)))["acked_sequence"] == 17
-        assert replica.cluster.ingest.lost == 16
+        assert replica.cluster.totals.gaps["node-a"].lost == {"before_first_report": 16}
+
+
+async def test_a_late_sequence_fills_its_gap_once_and_the_counts_survive(tmp_path: Path) -> None:
+    async with running(state=str(tmp_path)) as replica:
+        await replica.report(report(sequence=2))
+        await replica.report(replace(report(sequence=6), dropped=[Dropped(first=3, last=5)]))
+        late = await replica.report(report(sequence=4))
+        assert (late["acked_sequence"], late["duplicate"]) == (6, False)
+        assert (await replica.report(report(sequence=1)))["duplicate"] is False
+        assert (await replica.report(report(sequence=4)))["duplicate"] is True
+        node = await replica.get("/v1/nodes/node-a")
+        assert node["energy_uj"] == 4 * 24_000_000
+        assert node["gaps"]["lost_intervals"] == [{"reason": "dropped_by_agent", "intervals": 2}]
+        assert (node["lost_intervals"], node["gaps"]["restated_intervals"]) == (2, 2)
+        before = (node, (await replica.http.get("/metrics")).body)
+        assert b"penstock_cluster_lost_intervals_total 4\n" in before[1]
+        assert b"penstock_cluster_restated_intervals_total 2\n" in before[1]
+    async with running(replica.clock, state=str(tmp_path)) as replica:
+        after = await replica.get("/v1/nodes/node-a")
+        assert (after["energy_uj"], after["gaps"]) == (node["energy_uj"], node["gaps"])
+        assert b"penstock_cluster_lost_intervals_total 4\n" in (await replica.http.get("/metrics")).body
+        assert (await replica.report(report(sequence=4)))["duplicate"] is True
+        assert (await replica.report(report(sequence=5)))["duplicate"] is False
+
+
+async def test_what_no_meter_saw_is_kept_and_shown(tmp_path: Path) -> None:
+    gap = Gap(domain="platform/share", from_unix_ns=T0_NS - 10**10, to_unix_ns=T0_NS, reason="not_stored")
+    async with running(state=str(tmp_path)) as replica:
+        for sequence in (1, 2, 2):
+            await replica.report(replace(report(sequence=sequence), gaps=[gap]))
+        shown = (await replica.get("/v1/nodes/node-a"))["gaps"]["meters"]
+        assert [(each["domain"], each["reason"], each["gaps"], each["gap_s"]) for each in shown] == [
+            ("platform/share", "not_stored", 2, 20)
+        ]
+        assert (await replica.get("/v1/nodes"))["items"][0]["meter_gaps"] == 2
+    async with running(replica.clock, state=str(tmp_path)) as replica:
+        assert (await replica.get("/v1/nodes/node-a"))["gaps"]["meters"] == shown
+        sample = b'penstock_cluster_meter_gaps_total{node="node-a",reason="not_stored"} 2\n'
+        assert sample in (await replica.http.get("/metrics")).body
+
+
+async def test_one_overflow_is_refused_alone(tmp_path: Path) -> None:
+    async with running(state=str(tmp_path)) as replica:
+        await replica.report(report(node="giant", sequence=1))
+        await replica.cluster.writer.submit(
+            lambda ledger: ledger._db.execute("UPDATE node_totals SET energy_uj = ? WHERE row = 'static'", (2**63 - 5,))
+        )
+        before = await replica.figures()
+        outcomes = await asyncio.gather(
+            replica.refused("/v1/reports", encode(report(node="giant", sequence=2))),
+            *(replica.report(report(node=f"node-{at}", sequence=1)) for at in range(20)),
+        )
+        assert (outcomes[0]["status"], outcomes[0]["field"]) == (422, "domains.energy_uj")
+        assert [ack["acked_sequence"] for ack in outcomes[1:]] == [1] * 20
+        after = await replica.figures()
+        assert after["cluster"]["energy_uj"] == before["cluster"]["energy_uj"] + 20 * 24_000_000
+        marks = {mark["node"]: mark["sequence"] for mark in after["cluster"]["watermarks"]}
+        assert marks["giant"] == 1
+        assert await replica.get("/readyz") == {"status": "ready"}
+
+
+async def test_a_bug_in_one_job_leaves_its_neighbours_alone() -> None:
+    async with running() as replica:
+        writer = replica.cluster.writer
+        broken = writer.submit(lambda _: 1 // 0)
+        fine = writer.submit(lambda ledger: ledger.cluster_id)
+        with pytest.raises(LedgerUnavailable, match="ZeroDivisionError"):
+            await broken
+        assert await fine == replica.cluster.cluster_id
+        assert (await replica.report(report(sequence=1)))["acked_sequence"] == 1
 
 
 async def test_streams_and_boots_are_numbered_apart() -> None:
@@ -157,6 +228,4 @@ async def _totals(replica: Replica) -> dict[str, Any]:
 
 
 def _body(sequence: int) -> bytes:
-    from wire.report import encode
-
     return encode(report(sequence=sequence))

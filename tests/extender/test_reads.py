@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.extender.replica import Replica, running
 from tests.scheduling.budgets import beat, limited
 from tests.scheduling.pods import args, pod
-from tests.wire.reports import facts, report
+from tests.wire.reports import T0_NS, facts, report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,8 +47,11 @@ async def test_levels_add_up_and_name_the_same_watermarks() -> None:
         for document in (nodes, spaces, pods):
             assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document["as_of"])
             for item in document["items"]:
-                assert item["power_low_w"] <= item["power_w"] <= item["power_high_w"]
-                assert item["kind"] == "modelled"
+                if item["power_w"] is None:  # of the other agent of this name, whose interval came first
+                    assert (item["power_low_w"], item["power_high_w"], item["kind"]) == (None, None, None)
+                else:
+                    assert item["power_low_w"] <= item["power_w"] <= item["power_high_w"]
+                    assert item["kind"] == "modelled"
                 assert item["name"]
 
 
@@ -66,7 +69,7 @@ async def test_a_node_shows_its_interval_and_goes_stale() -> None:
         replica.clock.advance(6.5)
         assert (await replica.get("/v1/nodes/node-a"))["status"] == "stale"
         whole = await replica.get("/v1/cluster")
-        assert (whole["power_w"], whole["nodes"], whole["nodes_fresh"]) == (0, 1, 0)
+        assert (whole["power_w"], whole["kind"], whole["nodes"], whole["nodes_fresh"]) == (None, None, 1, 0)
         assert whole["energy_uj"] == 24_000_000
 
 
@@ -79,6 +82,42 @@ async def test_a_backlog_is_old_even_when_it_has_just_come() -> None:
         # The agent was cut off and sends what it kept, oldest first.
         await replica.report(report(sequence=20))
         assert (await replica.get("/v1/nodes/node-a"))["status"] == "stale"
+
+
+async def test_a_numbering_is_stale_until_it_delivers_in_time() -> None:
+    async with running() as replica:
+        replica.clock.advance(7200)
+        await replica.report(report(sequence=1))
+        node = await replica.get("/v1/nodes/node-a")
+        assert node["status"] == "stale"
+        assert node["age_s"] == pytest.approx(7203)
+        replica.clock.unix = T0_NS + 3 * 2_000_000_000 + 4_000_000_000
+        await replica.report(report(sequence=2))
+        assert (await replica.get("/v1/nodes/node-a"))["status"] == "stale"
+        await replica.report(report(sequence=3))
+        assert (await replica.get("/v1/nodes/node-a"))["status"] == "fresh"
+
+
+async def test_no_node_is_no_data_and_not_zero_watts() -> None:
+    async with running() as replica:
+        whole = await replica.get("/v1/cluster")
+        assert [whole[name] for name in ("power_w", "power_low_w", "power_high_w", "kind")] == [None] * 4
+        assert b"\npenstock_cluster_power_watts " not in (await replica.http.get("/metrics")).body
+
+
+async def test_two_agents_of_one_name_are_a_conflict_and_one_after_the_other_is_none() -> None:
+    async with running() as replica:
+        for sequence in (1, 2):
+            await replica.report(report(sequence=sequence))
+        await replica.report(report(sequence=1, stream="again", start_ns=T0_NS + 4_000_000_000))
+        assert (await replica.get("/v1/nodes/node-a"))["conflict"] is False
+        await replica.report(report(sequence=3))
+        assert (await replica.get("/v1/nodes/node-a"))["conflict"] is True
+        page = (await replica.http.get("/metrics")).body
+        assert b'penstock_cluster_node_conflicts_total{node="node-a"} 1\n' in page
+        assert b"penstock_cluster_nodes_in_conflict 1\n" in page
+        replica.clock.advance(6.1)
+        assert (await replica.get("/v1/nodes/node-a"))["conflict"] is False
 
 
 async def test_unknown_names_paths_methods_and_parameters_are_problems() -> None:

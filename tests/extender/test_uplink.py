@@ -15,8 +15,8 @@ from extender.uplink import Uplink
 from plumbing import tasks
 from tests.extender.fleet import FakeFleet, eventually
 from tests.extender.replica import Replica, running
-from tests.wire.reports import report
-from wire.report import Dropped
+from tests.wire.reports import T0_NS, report
+from wire.report import Dropped, Gap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -164,6 +164,47 @@ async def test_one_refused_range_does_not_hold_up_the_others() -> None:
             assert line.status.last_error == "ranges[0].rows: not to our taste"
             fleet.refuse_node = ""
             await fleet.until(1 + 2 + 3 + 4)
+
+
+async def test_a_late_report_reaches_a_fleet_that_was_told_of_its_gap() -> None:
+    async with FakeFleet().served() as fleet, running(fleet_target="x") as replica:
+        await replica.report(report(sequence=4))
+        async with uplink(replica, fleet):
+            await fleet.until(1)
+            await _until_acked(replica)
+            for sequence in (1, 3):
+                await replica.report(report(sequence=sequence))
+            await fleet.until(3)
+            await _until_acked(replica)
+        assert fleet.energy_uj == 3 * EACH_UJ
+        assert fleet.missing[STREAM] == {2}
+        assert fleet.watermarks[STREAM] == 4
+
+
+async def test_what_meters_missed_goes_up_with_the_range() -> None:
+    async with FakeFleet().served() as fleet, running(fleet_target="x") as replica:
+        for sequence in (1, 2):
+            start_ns = T0_NS + (sequence - 1) * 2_000_000_000
+            gap = Gap(domain="cpu/0", from_unix_ns=start_ns, to_unix_ns=start_ns + 2_000_000_000, reason="stuck")
+            await replica.report(replace(report(sequence=sequence), gaps=[gap]))
+        async with uplink(replica, fleet):
+            await fleet.until(2)
+        assert fleet.meter_gaps == [("cpu/0", "stuck", T0_NS, T0_NS + 4_000_000_000)]
+
+
+async def test_a_range_that_breaks_the_stream_does_not_hold_up_the_others() -> None:
+    async with FakeFleet(choke_on_node="node-b").served() as fleet, running(fleet_target="x") as replica:
+        for at, node in enumerate(("node-a", "node-b", "node-c")):
+            for sequence in range(1, 2 + at):
+                await replica.report(report(node=node, sequence=sequence))
+        async with uplink(replica, fleet) as line:
+            await fleet.until(1 + 3)
+            await eventually(lambda: line.status.connected and line.status.streams_aside == 1)
+            assert line.status.last_error == "too much"
+            fleet.choke_on_node = ""
+            await fleet.until(1 + 2 + 3)
+            await eventually(lambda: line.status.connected and not line.status.last_error)
+            assert line.status.streams_aside == 0
 
 
 async def test_between_acknowledgement_and_uplink_everything_may_die(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
 from fleet_router.schema import metadata
-from tests.fleet.clients import UNIT_UJ, node_range, report
+from tests.fleet.clients import HOUR, UNIT_UJ, gap, node_range, report
+from wire import fleet_pb2 as pb
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import httpx
 
     from fleet_router.service import Fleet
-    from wire import fleet_pb2 as pb
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +42,7 @@ async def get(http: httpx.AsyncClient, path: str) -> Any:
 
 async def test_an_empty_fleet_answers_everything(http: httpx.AsyncClient) -> None:
     fleet = await get(http, "/v1/fleet")
-    assert (fleet["energy_uj"], fleet["power_w"], fleet["watermarks"]) == (0, 0, [])
+    assert (fleet["energy_uj"], fleet["power_w"], fleet["kind"], fleet["watermarks"]) == (0, None, None, [])
     for path in ("/v1/clusters", "/v1/namespaces", "/v1/intensity", "/v1/decisions"):
         assert (await get(http, path))["items"] == []
     answer = (await http.post(RECOMMEND, json=WORKLOAD)).json()
@@ -144,7 +147,9 @@ BAD: list[tuple[str, str | bytes, int, str]] = [
         "constraints.countries[0]",
     ),
     ("bad method", '{"workload": {"name": "x", "cpus": 1}, "method": "marginal"}', 422, "method"),
-    ("not utf-8", b'{"workload": {"name": "\xff", "cpus": 1}}', 400, ""),
+    ("not utf-8", b'{"workload": {"name": "\xff", "cpus": 1}}', 400, "body"),
+    ("too deep", b"[" * 4000, 400, "body"),
+    ("a number of 4,000 digits and more", b'{"workload": ' + b"1" * 4070 + b"}", 422, "workload"),
     ("too large", b" " * 5000, 413, "body"),
 ]
 
@@ -165,6 +170,46 @@ async def test_bad_requests_name_the_field_and_change_nothing(
 def dump(fleet: Fleet) -> list[list[tuple[object, ...]]]:
     with fleet.store.read() as connection:
         return [[tuple(row) for row in connection.execute(select(table))] for table in metadata.sorted_tables]
+
+
+async def test_a_long_body_without_length_is_too_long_and_a_packed_one_is_read(http: httpx.AsyncClient) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" " * 1000
+
+    json_type = {"content-type": "application/json"}
+    answer = await http.post(RECOMMEND, content=chunks(), headers=json_type)
+    assert (answer.status_code, answer.json()["field"]) == (413, "body")
+    packed = gzip.compress(json.dumps(WORKLOAD).encode())
+    answer = await http.post(RECOMMEND, content=packed, headers=json_type | {"content-encoding": "gzip"})
+    assert answer.status_code == 200
+    answer = await http.post(RECOMMEND, content=packed, headers=json_type)
+    assert (answer.status_code, answer.json()["field"]) == (400, "body")
+    bomb = gzip.compress(b" " * 100_000)
+    answer = await http.post(RECOMMEND, content=bomb, headers=json_type | {"content-encoding": "gzip"})
+    assert (answer.status_code, answer.json()["field"]) == (413, "body")
+
+
+async def test_meter_gaps_are_stored_once_and_shown(fleet: Fleet, http: httpx.AsyncClient) -> None:
+    start = HOUR * 10**9
+    first, second = node_range(1, 2), node_range(3, 4)
+    for part, offset_s in ((first, 0), (second, 10)):
+        part.gaps.append(
+            pb.MeterGap(
+                domain="cpu/socket-0",
+                reason="stuck",
+                from_unix_ns=start + offset_s * 10**9,
+                to_unix_ns=start + (offset_s + 10) * 10**9,
+            )
+        )
+    await feed(fleet, report(first), report(first), report(second, gaps=(gap(5, 7),)))
+    shown = await get(http, "/v1/clusters/alpha")
+    assert shown["gaps"] == [
+        {"node": "node-a", "domain": None, "reason": "outbox_full", "lost_intervals": 3},
+        {"node": "node-a", "domain": "cpu/socket-0", "reason": "stuck", "gaps": 1, "gap_s": 20.0},
+    ]
+    assert (shown["lost_intervals"], shown["meter_gaps"]) == (3, 1)
+    assert 'penstock_fleet_gaps{cluster="alpha",of="interval"} 3' in (await http.get("/metrics")).text
 
 
 async def test_form_data_is_told_how_to_say_json(http: httpx.AsyncClient) -> None:

@@ -28,6 +28,15 @@ nan = float("nan")
 CASES: list[tuple[str, Callable[[pb.ClusterReport], object]]] = [
     ("cluster_id", lambda r: setattr(r, "cluster_id", "")),
     ("cluster_id", lambda r: setattr(r, "cluster_id", "no spaces")),
+    ("cluster_id", lambda r: setattr(r, "cluster_id", "c-1\n")),
+    ("site.zone", lambda r: setattr(r.site, "zone", "DE\n")),
+    ("ranges[0].stream", lambda r: setattr(r.ranges[0], "stream", "s1\n")),
+    ("ranges[0].rows[0].namespace", lambda r: setattr(r.ranges[0].rows[0], "namespace", "a\x85b")),
+    ("ranges[0].gaps[0].domain", lambda r: r.ranges[0].gaps.append(pb.MeterGap(reason="stuck"))),
+    (
+        "ranges[0].gaps[0].to_unix_ns",
+        lambda r: r.ranges[0].gaps.append(pb.MeterGap(domain="d", reason="stuck", from_unix_ns=2, to_unix_ns=1)),
+    ),
     ("cluster_name", lambda r: setattr(r, "cluster_name", "")),
     ("cluster_name", lambda r: setattr(r, "cluster_name", "new\nline")),
     ("replica", lambda r: setattr(r, "replica", "x" * 300)),

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import http.client
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from plumbing.asgi import Answer, limit_bodies, post, send
 from plumbing.problem import Problem
+from plumbing.server import Address, Server
 
 if TYPE_CHECKING:
     from plumbing.asgi import App, Message, Receive, Scope, Send
@@ -103,3 +106,37 @@ async def test_the_middleware_bounds_every_application() -> None:
     assert (await call(app, [b"12345", b"67890"]))[2] == b"10"
     assert (await call(app, [b"12345", b"678901"]))[0] == 413
     assert (await call(app, [b""], headers=((b"content-length", b"11"),)))[0] == 413
+
+
+async def test_what_a_client_is_still_sending_is_taken_before_it_is_told_no() -> None:
+    """Over a real socket: an answer with the connection's end before the body would be a reset for the client."""
+    server = Server(limit_bodies(post(echo), limit_bytes=1000), address=Address("127.0.0.1", 0))
+    serving = asyncio.ensure_future(server.serve())
+    try:
+        for _ in range(1000):
+            if server._server.started:
+                break
+            await asyncio.sleep(0.01)
+        for headers in ({}, {"transfer-encoding": "chunked"}):
+            answer = await asyncio.to_thread(_send_all, server.address.port, headers)
+            assert answer == (413, b"body")
+    finally:
+        server.stop()
+        await serving
+
+
+def _send_all(port: int, headers: dict[str, str]) -> tuple[int, bytes]:
+    """Writes the whole body before it reads, as most clients do."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    body = b"x" * 10_000_000
+    connection.request("POST", "/", iter([body]) if headers else body, headers, encode_chunked=bool(headers))
+    response = connection.getresponse()
+    found = response.status, json.loads(response.read())["field"].encode()
+    connection.close()
+    return found
+
+
+async def test_a_client_that_asks_first_is_told_at_once() -> None:
+    asked = ((b"content-length", b"5000"), (b"expect", b"100-continue"))
+    status, headers, _ = await call(limit_bodies(post(echo), limit_bytes=10), [], headers=asked)
+    assert (status, headers["connection"]) == (413, "close")

@@ -7,9 +7,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
-from tests.scheduling.budgets import FULL, HIGH, UNMEASURED, beat, limited, write_budget
-from tests.scheduling.pods import args, pod
+from extender.prediction import FLOOR_W_PER_CPU
+from tests.scheduling.budgets import FULL, HIGH, UNMEASURED, beat, limited, node_report, write_budget
+from tests.scheduling.pods import args, facts, pod
+from tests.wire.reports import T0_NS
+from wire.report import CurvePoint, Interval, NodeFacts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,20 +128,122 @@ async def test_a_hard_budget_stays_closed_after_a_restart_until_the_nodes_report
         assert await _admits(replica)
 
 
-async def test_a_node_that_is_gone_for_good_closes_nothing(tmp_path: Path) -> None:
+async def _others_report(replica: Replica, sequence: int = 1, *, node: str = "node-b") -> None:
+    """An interval that ends now, in which the budget's namespace was not on the node."""
+    now_ns = replica.clock.unix
+    interval = Interval(from_unix_ns=now_ns - 2_000_000_000, to_unix_ns=now_ns, elapsed_ns=2_000_000_000)
+    made = node_report(sequence, watts={"x": 1}, node=node, namespace="team-b")
+    await replica.report(replace(made, interval=interval))
+
+
+async def test_a_node_that_falls_silent_closes_a_hard_budget_for_good_or_until_an_operator_speaks(
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    async with limited(tmp_path, limit_w=1000, action="reject", state=str(state)) as replica:
+        await beat(replica, 1, old=30)
+        assert await replica.dismiss("node-a") == 409
+        replica.clock.advance(901)
+        replica.cluster.tidy()
+        await _others_report(replica)
+        assert not await _admits(replica)
+        assert (await replica.get("/v1/decisions/new"))["reason"] == UNMEASURED
+        assert {item["name"]: item["status"] for item in (await replica.get("/v1/nodes"))["items"]} == {
+            "node-a": "gone",
+            "node-b": "fresh",
+        }
+        (budget,) = (await replica.get("/v1/cluster"))["budgets"]
+        assert (budget["fresh"], budget["measured_w"], budget["exceeded"]) == (False, None, None)
+    async with limited(tmp_path, clock=replica.clock, limit_w=1000, action="reject", state=str(state)) as replica:
+        await _others_report(replica, 2)
+        assert not await _admits(replica)
+        assert await replica.dismiss("node-a") == 200
+        assert await _admits(replica)
+        assert await replica.dismiss("nobody") == 404
+    async with limited(tmp_path, clock=replica.clock, limit_w=1000, action="reject", state=str(state)) as replica:
+        await _others_report(replica, 3)
+        assert await _admits(replica)
+        assert (await replica.get("/v1/nodes/node-a"))["energy_uj"] == 80_000_000
+
+
+async def test_a_backlog_of_a_silent_node_does_not_open_a_hard_budget(tmp_path: Path) -> None:
     async with limited(tmp_path, limit_w=1000, action="reject") as replica:
         await beat(replica, 1, old=30)
         replica.clock.advance(901)
         replica.cluster.tidy()
+        for sequence in range(2, 5):
+            await replica.report(node_report(sequence, watts={}))
+        await _others_report(replica)
+        assert not await _admits(replica)
+        await _others_report(replica, 5, node="node-a")
+        await _others_report(replica, 2)
         assert await _admits(replica)
-        assert (await replica.get("/v1/nodes"))["items"][0]["status"] == "gone"
-        (budget,) = (await replica.get("/v1/cluster"))["budgets"]
-        assert budget["measured_w"] == 0
 
 
-async def test_a_namespace_without_data_counts_nothing(tmp_path: Path) -> None:
+async def test_a_soft_budget_opens_when_a_silent_node_is_forgotten(tmp_path: Path) -> None:
+    async with limited(tmp_path, limit_w=25) as replica:
+        await beat(replica, 1, old=30)
+        assert not await _admits(replica)
+        replica.clock.advance(901)
+        replica.cluster.tidy()
+        assert await _admits(replica)
+
+
+async def test_a_hard_budget_is_closed_while_nothing_at_all_is_measured(tmp_path: Path) -> None:
     async with limited(tmp_path, limit_w=100, action="reject") as replica:
+        assert not await _admits(replica)
+        assert (await replica.get("/v1/decisions/new"))["reason"] == UNMEASURED
+        await _others_report(replica)
         assert await _admits(replica)
+
+
+@pytest.mark.parametrize("action", ["throttle", "reject"])
+async def test_a_curve_that_is_flat_at_the_top_admits_no_more_than_the_limit(tmp_path: Path, action: str) -> None:
+    points = ((0.0, 10.0), (0.5, 50.0), (1.0, 49.0))
+    flat = NodeFacts(cpus=4, busy_cpus=3.9, curve=tuple(CurvePoint(load_ratio=x, power_w=y) for x, y in points))
+    async with limited(tmp_path, limit_w=100, action=action) as replica:
+        replica.clock.unix = T0_NS + 2_000_000_000
+        await replica.report(replace(node_report(1, watts={"old": 50}), facts=flat))
+        admitted = [await _only_node(replica, f"pod-{at}", cpu="2") for at in range(60)]
+        assert 0 < sum(admitted) < 20
+        (budget,) = (await replica.get("/v1/cluster"))["budgets"]
+        assert budget["measured_w"] + budget["held_w"] <= 100
+        decision = await replica.get("/v1/decisions/pod-0")
+        assert 0 < decision["predicted_w"] < decision["predicted_high_w"]
+
+
+async def test_no_prediction_is_exact(tmp_path: Path) -> None:
+    async with limited(tmp_path, limit_w=100) as replica:
+        await replica.report(replace(node_report(1, watts={"old": 1}), facts=facts(error=0.0)))
+        await _only_node(replica, "new", cpu="2")
+        decision = await replica.get("/v1/decisions/new")
+        assert decision["predicted_w"] == pytest.approx(20)
+        assert decision["predicted_high_w"] == pytest.approx(20 + 2 * FLOOR_W_PER_CPU)
+
+
+async def test_two_agents_of_one_name_do_not_halve_what_is_measured(tmp_path: Path) -> None:
+    async with limited(tmp_path, limit_w=100, window_s=10) as replica:
+        for sequence in range(1, 8):
+            await beat(replica, sequence, first=60)
+            await replica.report(replace(node_report(sequence, watts={"second": 60}), stream="stream-2"))
+        (budget,) = (await replica.get("/v1/cluster"))["budgets"]
+        assert budget["measured_w"] == pytest.approx(120)
+        # The second one ends; its window does not outlive its silence.
+        for sequence in range(8, 13):
+            await beat(replica, sequence, first=60)
+        (budget,) = (await replica.get("/v1/cluster"))["budgets"]
+        assert budget["measured_w"] == pytest.approx(60)
+
+
+async def test_an_agent_that_begins_anew_goes_on_in_its_window(tmp_path: Path) -> None:
+    async with limited(tmp_path, limit_w=100, window_s=10) as replica:
+        for sequence in range(1, 4):
+            await beat(replica, sequence, old=20)
+        replica.clock.advance(2)
+        await replica.report(replace(node_report(4, watts={"old": 60}), stream="stream-2", sequence=1))
+        (budget,) = (await replica.get("/v1/cluster"))["budgets"]
+        assert budget["measured_w"] == pytest.approx((3 * 20 + 60) / 4)
 
 
 async def test_exempt_pods_pass_a_full_budget(tmp_path: Path) -> None:

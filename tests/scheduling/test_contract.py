@@ -139,3 +139,32 @@ def test_what_is_no_json_is_a_400(body: bytes) -> None:
         contract.decode(body)
     assert refusal.value.status == 400
     assert refusal.value.field == "body"
+
+
+@pytest.mark.parametrize(
+    ("pod_object", "node", "status", "field"),
+    [
+        (
+            b'{"metadata":{"name":"p","namespace":"n","uid":"u"}}',
+            b'{"metadata":{"name":"\xff"}}',
+            400,
+            "Nodes.items[0]",
+        ),
+        (b'{"metadata":{"name":"p","namespace":"n","uid":"u"}}', b'{"metadata":{"name":7}}', 422, "Nodes.items[0]"),
+        (b'{"metadata":{"name":"\xff","namespace":"n","uid":"u"}}', b'{"metadata":{"name":"a"}}', 400, "body"),
+        (b'{"metadata":{"name":"\\ud800","namespace":"n","uid":"u"}}', b'{"metadata":{"name":"a"}}', 400, "body"),
+        (
+            b'{"metadata":{"name":"p","namespace":"n","uid":"u"}}',
+            b'{"metadata":{"name":"\\ud800"}}',
+            400,
+            "body",
+        ),
+    ],
+)
+async def test_undecodable_names_are_refused_by_field(pod_object: bytes, node: bytes, status: int, field: str) -> None:
+    body = b'{"Pod":' + pod_object + b',"Nodes":{"items":[' + node + b"]}}"
+    async with running() as replica:
+        for path in ("/filter", "/prioritize"):
+            problem = await replica.refused(path, body)
+            assert problem["status"] == status
+            assert problem["field"].startswith(field)

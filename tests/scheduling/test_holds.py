@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.scheduling.budgets import HIGH, beat, limited, node_report
 from tests.scheduling.pods import args, pod
+from wire.report import Interval
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +57,15 @@ async def test_asking_again_for_the_same_pod_costs_nothing_more(tmp_path: Path) 
         assert await _ask(replica, "same", cpu="1")
         assert await _held_w(replica) == pytest.approx(10)
         assert await _ask(replica, "other")
+
+
+async def test_a_pod_of_another_namespace_does_not_touch_a_hold(tmp_path: Path) -> None:
+    async with limited(tmp_path, limit_w=100) as replica:
+        await beat(replica, 1, old=30)
+        assert await _ask(replica, "same", cpu="7")
+        await replica.post("/filter", args(pod("same", namespace="other", cpu="1"), "node-a"))
+        assert await _held_w(replica) == pytest.approx(70)
+        assert not await _ask(replica, "new")
 
 
 async def test_a_pod_that_is_refused_later_gives_its_hold_back(tmp_path: Path) -> None:
@@ -116,7 +127,9 @@ async def test_holds_survive_a_restart_for_the_rest_of_their_time(tmp_path: Path
     clock.monotonic = 5_000_000_000
     async with limited(tmp_path, clock=clock, limit_w=100, state=str(state)) as replica:
         assert await _held_w(replica) == pytest.approx(70)
-        await replica.report(node_report(2, watts={"old": 30}))
+        now_ns = clock.unix
+        current = Interval(from_unix_ns=now_ns - 2_000_000_000, to_unix_ns=now_ns, elapsed_ns=2_000_000_000)
+        await replica.report(replace(node_report(2, watts={"old": 30}), interval=current))
         assert not await _ask(replica, "second", cpu="1")
         assert await _ask(replica, "new", cpu="7")
         clock.advance(14 * 60)

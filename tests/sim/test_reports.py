@@ -20,7 +20,8 @@ def reports(seed: int, *, nodes: int, pods: int, lengths_s: list[float]) -> list
     made = []
     for sequence, elapsed_s in enumerate(lengths_s, start=1):
         cluster, done = step(cluster, elapsed_s)
-        interval = Interval(from_unix_ns=T0_NS, to_unix_ns=T0_NS, elapsed_ns=max(1, round(elapsed_s * 1e9)))
+        elapsed_ns = max(1, round(elapsed_s * 1e9))
+        interval = Interval(from_unix_ns=T0_NS - elapsed_ns, to_unix_ns=T0_NS, elapsed_ns=elapsed_ns)
         for each in done:
             stream = Stream(node=each.node.name, boot_id="boot", stream="stream")
             made.append(report(each, stream=stream, sequence=sequence, interval=interval))
