@@ -62,7 +62,6 @@ class Agents:
             for at, node in enumerate(cluster.nodes)
         )
         self._outboxes = tuple(Outbox(limit=outbox_reports) for _ in cluster.nodes)
-        self._from_unix_ns = clock.unix_ns()
         self._from_ns = clock.monotonic_ns()
         self._filled = asyncio.Event()
         self._pause = random.Random()
@@ -85,11 +84,11 @@ class Agents:
             return
         self.cluster, steps = step(self.cluster, elapsed_ns / NS_PER_S)
         # A wall clock that was set back places the interval where it now says, with the length that was measured.
-        from_unix_ns = self._from_unix_ns if self._from_unix_ns <= to_unix_ns else to_unix_ns - elapsed_ns
-        interval = Interval(from_unix_ns=from_unix_ns, to_unix_ns=to_unix_ns, elapsed_ns=elapsed_ns)
+        # Wall time places an interval, the monotonic clock measures it: a clock that is set in between moves both ends.
+        interval = Interval(from_unix_ns=to_unix_ns - elapsed_ns, to_unix_ns=to_unix_ns, elapsed_ns=elapsed_ns)
         for done, stream, outbox in zip(steps, self._streams, self._outboxes, strict=True):
             outbox.put(report(done, stream=stream, sequence=outbox.next_sequence, interval=interval))
-        self._from_ns, self._from_unix_ns = to_ns, to_unix_ns
+        self._from_ns = to_ns
         self._filled.set()
 
     async def fill(self) -> None:
