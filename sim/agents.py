@@ -83,7 +83,6 @@ class Agents:
         if elapsed_ns <= 0:
             return
         self.cluster, steps = step(self.cluster, elapsed_ns / NS_PER_S)
-        # A wall clock that was set back places the interval where it now says, with the length that was measured.
         # Wall time places an interval, the monotonic clock measures it: a clock that is set in between moves both ends.
         interval = Interval(from_unix_ns=to_unix_ns - elapsed_ns, to_unix_ns=to_unix_ns, elapsed_ns=elapsed_ns)
         for done, stream, outbox in zip(steps, self._streams, self._outboxes, strict=True):
