@@ -34,7 +34,7 @@ fix: ready-test ## format, apply safe lint fixes
 
 bench: ready-test ## list the benchmarks, or run one (ARGS="agent --json out.json")
 	@if [ -n "$(ARGS)" ]; then $(BIN)/python -m bench.$(firstword $(ARGS)) $(wordlist 2,99,$(ARGS)); \
-	else ls bench | sed -n 's/^\([a-z][a-z_]*\)\(\.py\)*$$/  make bench ARGS=\1/p'; fi
+	else ls bench | sed -n '/^figures/d; s/^\([a-z][a-z_]*\)\(\.py\)*$$/  make bench ARGS=\1/p'; fi
 
 docs: ready-test ## regenerate what is generated (protobuf module, tables, reference pages)
 	@$(BIN)/python -m tests.generated --write

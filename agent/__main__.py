@@ -16,6 +16,7 @@ from agent import blas  # noqa: F401 - first, before NumPy comes in
 from agent.errors import AgentError
 from agent.loop import Agent
 from agent.settings import AgentSettings
+from agent.worker import SWITCH_INTERVAL_S
 from plumbing import logs
 from plumbing.lifeline import follow_parent, show_as
 from plumbing.state import StateError
@@ -51,6 +52,7 @@ def main() -> int:
         return 2
     logs.configure("agent", level=settings.log_level)
     show_as("penstock-agent")
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     if settings.parent_pid > 0:
         follow_parent(settings.parent_pid)
     try:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent assembled: every interval reads the meters, drains the observer, reads again, and closes the books.
 
-Nothing that blocks runs on the event loop. Meter readings and run time share their edges: the meters are read right
-before the drain; a second reading right after it only tells how far apart the two may lie.
+Nothing that blocks runs on the event loop. Meter readings and run time share their edges: the counters are read right
+before and right after the drain, so that its moment lies between two readings. An interval stays provisional until
+every chosen meter covers its end, at the latest ten seconds, and only then is booked, reported and shown.
 """
 
 from __future__ import annotations
@@ -11,30 +12,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections import deque
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agent.errors import DeadlineExceeded, NotYet, ObserverError
+import numpy as np
+
+from agent.errors import DeadlineExceeded, ObserverError
 from agent.facts import boot_id, node_facts
 from agent.ledger import Closing, Ledger
-from agent.meters.bank import Bank, Drawn
-from agent.meters.choice import listing, survey
+from agent.meters.alignment import LONGEST_OPEN_NS, Aligned
+from agent.meters.bank import Bank
+from agent.meters.choice import survey
 from agent.observe.procfs import ProcfsObserver
-from agent.publish.metrics import families
+from agent.publish.pages import pages
 from agent.publish.push import Pusher
-from agent.publish.server import Page, Server, json_page
-from agent.store.query import Query, answer
+from agent.publish.server import Server
 from agent.vitals import Vitals
 from agent.worker import Worker
 from plumbing import tasks
 from plumbing.clock import Clock, SystemClock
-from plumbing.exposition import CONTENT_TYPE, render
-from plumbing.problem import Problem
 from plumbing.state import StateFolder
+from wire.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent.meters.gpu_activity import Activity
+    from agent.observe.protocol import Observation
     from agent.settings import AgentSettings
     from wire.report import ReportAck
 
@@ -49,6 +56,8 @@ _METER_TIMEOUT_S: Final = 1.0
 _DRAIN_TIMEOUT_S: Final = 10.0
 _LEDGER_TIMEOUT_S: Final = 10.0
 _LAST_WORDS_S: Final = 2.0
+# How often an open interval is looked at while no meter says anything.
+_LOOK_S: Final = 1.0
 # Intervals without which a node counts as silent.
 _STALE_INTERVALS: Final = 3
 
@@ -85,16 +94,19 @@ class Agent:
             for url in settings.targets
         ]
         self.vitals.workers += [self._observe_worker, self._ledger_worker, *(each.worker for each in self._pushers)]
-        self._power_w: Mapping[tuple[str, str], float | None] = {}
+        self._provisional: deque[Closing] = deque()
+        self._settling = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.server = Server(
-            {
-                "/metrics": self._metrics,
-                "/livez": lambda params: json_page({"alive": not _none(params)}),
-                "/readyz": self._readyz,
-                "/v1/sources": self._sources,
-                "/v1/query": self._query,
-            }
+            pages(
+                survey=self._survey,
+                bank=self._bank,
+                ledger=self.ledger,
+                vitals=self.vitals,
+                clock=self._clock,
+                delivered=lambda: {each.url: each.counts for each in self._pushers},
+                unready=self._unready,
+            )
         )
 
     @property
@@ -117,7 +129,10 @@ class Agent:
             log.warning("No usable meter: run time is reported, watts are not")
         if self._observer.cgroup_reason:
             log.warning("Exited processes are not recovered", extra={"reason": self._observer.cgroup_reason})
-        self._tasks = [tasks.guard("intervals", self._run)]
+        self._tasks = [tasks.guard("intervals", self._run), tasks.guard("closing", self._close_late)]
+        self._tasks += [
+            tasks.guard(f"meter {seat.meter.source}", partial(self._bank.poll, seat)) for seat in self._bank.seats
+        ]
         self._tasks += [tasks.guard(f"push {each.url}", each.run) for each in self._pushers]
 
     async def stop(self) -> None:
@@ -125,6 +140,7 @@ class Agent:
         if self._tasks:
             await tasks.stop(self._tasks.pop(0))
             await self.tick()
+            await self._settle(waits=False)
             waiting = [asyncio.ensure_future(each.idle.wait()) for each in self._pushers]
             if waiting:
                 _, late = await asyncio.wait(waiting, timeout=_LAST_WORDS_S)
@@ -134,7 +150,7 @@ class Agent:
         await self.server.stop()
         for pusher in self._pushers:
             pusher.close()
-        self._bank.close()
+        await self._bank.leave()
         self._observe_worker.close()
         if not self._ledger_worker.stuck:
             await self._ledger_worker.call(self.ledger.close, timeout_s=_LEDGER_TIMEOUT_S)
@@ -164,8 +180,7 @@ class Agent:
         if self._ledger_worker.stuck or self._observe_worker.stuck:
             return  # meters and run times are cumulative: the next interval covers this one
         timeout_s = min(_METER_TIMEOUT_S, self._interval_s)
-        to_unix_ns = self._clock.unix_ns()
-        before = await self._bank.read(timeout_s=timeout_s)
+        before = await self._bank.edge(timeout_s=timeout_s)
         started_ns = self._clock.monotonic_ns()
         try:
             observation = await self._observe_worker.call(self._observer.drain, timeout_s=_DRAIN_TIMEOUT_S)
@@ -173,12 +188,52 @@ class Agent:
             self.vitals.note(f"observe-{self._observer.name}", started_ns=started_ns, reason=str(error))
             return
         self.vitals.note(f"observe-{self._observer.name}", started_ns=started_ns)
-        after = await self._bank.read(timeout_s=timeout_s)
+        after = await self._bank.edge(timeout_s=timeout_s)
         self.vitals.edge_gap_ns = after.at_ns - before.at_ns
-        drawn = self._bank.advance(before)
+        activities = await self._bank.activities()
         if observation is None or not 0 < observation.elapsed_ns <= _LONGEST_ELAPSED_NS:
             return
-        await self._book(Closing(observation, drawn, to_unix_ns))
+        to_unix_ns = self._clock.unix_ns() - (self._clock.monotonic_ns() - observation.to_ns)
+        observation = await self._with_holders(observation, activities)
+        self._provisional.append(Closing(observation, Aligned({}, ()), to_unix_ns, activities=activities))
+        await self._settle()
+
+    async def _with_holders(self, observation: Observation, activities: Mapping[str, Activity]) -> Observation:
+        """Adds the processes that have a GPU and did not run: theirs is energy all the same."""
+        pids = {holder.pid for each in activities.values() for holder in each.holders if holder.pid > 0}
+        if not pids:
+            return observation
+        try:
+            still = await self._observe_worker.call(lambda: self._observer.still(pids), timeout_s=_DRAIN_TIMEOUT_S)
+        except DeadlineExceeded:
+            return observation
+        return replace(observation, rows=np.concatenate((observation.rows, still)))
+
+    async def _close_late(self) -> None:
+        """Closes intervals as slow meters come to cover them."""
+        while True:
+            self._bank.changed.clear()
+            try:
+                async with asyncio.timeout(_LOOK_S):
+                    await self._bank.changed.wait()
+            except TimeoutError:
+                pass
+            await self._settle()
+
+    async def _settle(self, *, waits: bool = True) -> None:
+        """Books provisional intervals, oldest first, as far as they are settled or have waited long enough."""
+        async with self._settling:
+            while self._provisional and not self._ledger_worker.stuck:
+                closing = self._provisional[0]
+                from_ns, to_ns = closing.observation.from_ns, closing.observation.to_ns
+                open_ns = self._clock.monotonic_ns() - to_ns
+                if waits and open_ns < LONGEST_OPEN_NS and not self._bank.alignment.settled(to_ns):
+                    break
+                self._provisional.popleft()
+                drawn = self._bank.alignment.close(from_ns, to_ns)
+                loss_w = self._bank.psu_loss_w()
+                await self._book(replace(closing, drawn=drawn, static_w=dict(self._bank.static_w), psu_loss_w=loss_w))
+            self.vitals.provisional = len(self._provisional)
 
     async def _book(self, closing: Closing) -> None:
         started_ns = self._clock.monotonic_ns()
@@ -189,17 +244,12 @@ class Agent:
             log.error("Interval not stored", extra={"reason": str(error)})
             return
         self.vitals.note("ledger", started_ns=started_ns)
-        self._seen(closing.drawn)
+        self.vitals.intervals_total += 1
+        self.vitals.last_interval_ns = self._clock.monotonic_ns()
+        for missing in closing.drawn.missing:
+            self.vitals.gaps_total[missing.reason] += 1
         for pusher in self._pushers:
             pusher.wake()
-
-    def _seen(self, drawn: Drawn) -> None:
-        vitals = self.vitals
-        vitals.intervals_total += 1
-        vitals.last_interval_ns = self._clock.monotonic_ns()
-        for lost in drawn.lost.values():
-            vitals.gaps_total[lost.reason] += 1
-        self._power_w = drawn.power_w()
 
     def _apply(self, ack: ReportAck) -> None:
         """Takes over what the extender's profile says, without a restart."""
@@ -211,46 +261,15 @@ class Agent:
             self._interval_s = wanted_s
             self._changed.set()
 
-    def _metrics(self, params: Mapping[str, str]) -> Page:
-        _none(params)
-        body = render(
-            families(
-                latest=self.ledger.ring.latest,
-                totals=self.ledger.totals,
-                held=self.ledger.held,
-                vitals=self.vitals,
-                delivered={each.url: each.counts for each in self._pushers},
-            )
-        )
-        return Page(body, CONTENT_TYPE)
-
-    def _readyz(self, params: Mapping[str, str]) -> Page:
-        _none(params)
-        age_s = self.vitals.age_s(self.vitals.last_interval_ns)
-        reason = ""
-        if self.vitals.last_interval_ns is None:
-            reason = "no interval has closed yet"
-        elif age_s > _STALE_INTERVALS * max(self._interval_s, 1.0):
-            reason = f"the last interval closed {age_s:.1f} s ago"
-        elif not self._survey.chosen:
-            reason = "no usable meter"
-        page = json_page({"ready": not reason, "reason": reason})
-        return Page(page.body, page.content_type, 503 if reason else 200)
-
-    def _sources(self, params: Mapping[str, str]) -> Page:
-        _none(params)
-        return json_page(listing(self._survey, power_w=self._power_w, unix_ns=self._clock.unix_ns()))
-
-    def _query(self, params: Mapping[str, str]) -> Page:
-        query = Query.parse(params)
-        try:
-            return json_page(answer(query, ring=self.ledger.ring, totals=self.ledger.totals))
-        except NotYet as error:
-            raise Problem(503, str(error)) from error
-
-
-def _none(params: Mapping[str, str]) -> bool:
-    """Refuses parameters where there are none to give."""
-    for name in params:
-        raise Problem(400, "no such parameter", field=name)
-    return False
+    def _unready(self) -> str:
+        """Why this agent is of no use now; empty where it is."""
+        last_ns = self.vitals.last_interval_ns
+        if last_ns is None:
+            return "no interval has closed yet"
+        longest_s = _STALE_INTERVALS * max(self._interval_s, 1.0)
+        if self._provisional:
+            longest_s += LONGEST_OPEN_NS / NS_PER_S  # one that waits for a slow meter is on its way
+        age_s = self.vitals.age_s(last_ns)
+        if age_s > longest_s:
+            return f"the last interval closed {age_s:.1f} s ago"
+        return "" if self._survey.chosen else "no usable meter"

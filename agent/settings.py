@@ -12,10 +12,26 @@ import re
 import socket
 from dataclasses import dataclass
 
+from agent.meters.declared import declared
 from plumbing.setting import setting
 
-METERS = ("rapl-powercap", "simulated", "modelled")
-"""Every source that this version knows, best first."""
+METERS = (
+    "rapl-powercap", "rapl-perf", "simulated", "hwmon", "acpi", "nvml", "dcgm", "gpu-sysfs", "redfish", "ipmi",
+    "prometheus", "modelled",
+)  # fmt: skip
+"""Every source that this version knows; of two equal ones the first is taken."""
+
+LOCAL = ("rapl-powercap", "rapl-perf", "hwmon", "acpi", "nvml", "gpu-sysfs", "modelled")
+"""Sources that this machine itself has, if any; a simulated tree and what is behind a network must be named."""
+
+_ENDPOINTS = {
+    "simulated": ("simulated_root",),
+    "dcgm": ("dcgm_url",),
+    "redfish": ("redfish_url",),
+    "ipmi": ("ipmi_host",),
+    "prometheus": ("prometheus_url", "prometheus_query"),
+}
+"""What must be set for a source to be used; those behind a network are used as soon as it is."""
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -38,9 +54,35 @@ class AgentSettings:
     sysfs: str = setting("/sys", "Root of sysfs.")
     cgroupfs: str = setting("/sys/fs/cgroup", "Root of the cgroup file systems, v2 or v1.")
     meters: tuple[str, ...] = setting(
-        ("rapl-powercap", "modelled"), "Sources that may be used: rapl-powercap, simulated, modelled."
+        LOCAL,
+        "Sources that may be used: rapl-powercap, rapl-perf, simulated, hwmon, acpi, nvml, gpu-sysfs, modelled; "
+        "dcgm, redfish, ipmi and prometheus are used once their endpoint is set.",
     )
     simulated_root: str = setting("", "Root of a tree that `penstock sim` writes; read by the meter `simulated` alone.")
+    hwmon_sensors: tuple[str, ...] = setting(
+        (), "What sensors measure that no table knows: CHIP[@DEVICE]/CHANNEL=COMPONENT/SCOPE[*FACTOR]."
+    )
+    dcgm_url: str = setting("", "This node's dcgm-exporter, such as http://127.0.0.1:9400/metrics.")
+    dcgm_hostname: str = setting("", "This node's name as the exporter prints it; empty trusts every row.")
+    redfish_url: str = setting("", "Base URL of this node's BMC, such as https://10.0.0.7; read by Redfish.")
+    redfish_system: str = setting("", "Id of this node's system where one BMC serves several; empty is the only one.")
+    redfish_user_file: str = setting("", "File with the BMC's user name, one line.")
+    redfish_password_file: str = setting("", "File with the BMC's password, one line.")
+    redfish_ca_file: str = setting("", "File with the certificates to trust for the BMC; empty trusts the system's.")
+    redfish_verified: bool = setting(
+        default=True, text="False accepts any certificate of the BMC: for a laboratory, not a rack."
+    )
+    redfish_timeout_s: float = setting(5.0, "Seconds to wait for one answer of the BMC, which may be slow.")
+    ipmi_host: str = setting("", "Address of this node's BMC for IPMI over LAN, where it has no Redfish.")
+    ipmi_port: int = setting(623, "UDP port of IPMI.")
+    ipmi_user_file: str = setting("", "File with the IPMI user name, one line; privilege level USER is enough.")
+    ipmi_password_file: str = setting("", "File with the IPMI password, one line.")
+    prometheus_url: str = setting("", "Base URL of a Prometheus that knows this node's power, from a PDU for instance.")
+    prometheus_query: str = setting("", "PromQL expression that yields one value: this node's watts.")
+    prometheus_token_file: str = setting("", "File with a bearer token for Prometheus, one line.")
+    prometheus_ca_file: str = setting("", "File with the certificates to trust for Prometheus; empty: the system's.")
+    prometheus_verified: bool = setting(default=True, text="False accepts any certificate of the Prometheus server.")
+    prometheus_stale_s: float = setting(60.0, "Seconds after which a sample of Prometheus is not used any more.")
     ring_length: int = setting(120, "Closed intervals kept in memory for queries over a window.")
     outbox_limit_bytes: int = setting(64 * 2**20, "Bytes of unsent reports to keep; beyond it the oldest are dropped.")
     log_level: str = setting("info", "debug, info, warning or error.")
@@ -63,14 +105,36 @@ class AgentSettings:
         for meter in self.meters:
             if meter not in METERS:
                 raise ValueError(f"meters: {meter!r} is not one of {', '.join(METERS)}")
-        if "simulated" in self.meters and not self.simulated_root:
-            raise ValueError("simulated_root: the meter 'simulated' needs the root of a simulated tree")
+        for meter, fields in _ENDPOINTS.items():
+            for name in fields:
+                if not getattr(self, name) and (meter in self.meters or any(getattr(self, each) for each in fields)):
+                    raise ValueError(f"{name}: the meter {meter!r} needs it")
+        for sensor in self.hwmon_sensors:
+            try:
+                declared(sensor)
+            except ValueError as error:
+                raise ValueError(f"hwmon_sensors: {error}") from error
+        for name in ("dcgm_url", "redfish_url", "prometheus_url"):
+            url = getattr(self, name)
+            if url and not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", url):
+                raise ValueError(f"{name}: {url!r} is not a URL without user, query and fragment")
+        if not 1 <= self.ipmi_port <= 65535:
+            raise ValueError(f"ipmi_port: {self.ipmi_port} is not within 1..65535")
+        for name in ("redfish_timeout_s", "prometheus_stale_s"):
+            seconds = getattr(self, name)
+            if not (math.isfinite(seconds) and 0 < seconds <= _LONGEST_INTERVAL_S):
+                raise ValueError(f"{name}: {seconds} is not within 0..{_LONGEST_INTERVAL_S} s")
         if not 1 <= self.ring_length <= 100_000:
             raise ValueError(f"ring_length: {self.ring_length} is not within 1..100000")
         if self.outbox_limit_bytes < 2**16:
             raise ValueError(f"outbox_limit_bytes: {self.outbox_limit_bytes} is less than {2**16}")
         if self.log_level not in LEVELS:
             raise ValueError(f"log_level: {self.log_level!r} is not one of {', '.join(LEVELS)}")
+
+    def uses(self, meter: str) -> bool:
+        """Whether a source may be used: named in ``meters``, or behind a network with its endpoint set."""
+        fields = _ENDPOINTS.get(meter, ())
+        return meter in self.meters or (meter != "simulated" and bool(fields) and all(getattr(self, f) for f in fields))
 
     @property
     def node_name(self) -> str:

@@ -34,6 +34,7 @@ class Vitals:
     intervals_total: int = 0
     gaps_total: Counter[str] = field(default_factory=Counter)
     edge_gap_ns: int = 0
+    provisional: int = 0
     last_interval_ns: int | None = None
 
     def note(self, part: str, *, started_ns: int, reason: str = "") -> None:

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread may keep the interpreter while another waits for it, set when an agent starts.
+
+A read of nine zones gives the interpreter up at every system call. At Python's 5 ms a report that is encoded beside it
+makes readings 100 ms late at p99, at 0.5 ms 22 ms (docs/benchmarks.md).
+"""
+
 
 class Worker:
     """One thread that runs blocking calls in the order given.
@@ -47,16 +54,24 @@ class Worker:
         if self._stuck > self._spares:
             raise DeadlineExceeded(f"{self.name}: {self._stuck} calls are stuck")
         future = asyncio.get_running_loop().run_in_executor(self._thread, run)
-        done, _ = await asyncio.wait((future,), timeout=timeout_s)
+        try:
+            done, _ = await asyncio.wait((future,), timeout=timeout_s)
+        except asyncio.CancelledError:
+            # Nobody waits any more, but the thread does: a process that ends now must know.
+            self._leave(future)
+            raise
         if done:
             return future.result()
         self.abandoned_total += 1
-        self._stuck += 1
-        future.add_done_callback(self._came_back)
+        self._leave(future)
         if self._stuck <= self._spares:
             self._thread.shutdown(wait=False)
             self._thread = self._start()
         raise DeadlineExceeded(f"{self.name}: no answer within {timeout_s:g} s")
+
+    def _leave(self, future: asyncio.Future[Result]) -> None:
+        self._stuck += 1
+        future.add_done_callback(self._came_back)
 
     def _came_back(self, future: asyncio.Future[Result]) -> None:
         self._stuck -= 1

@@ -6,7 +6,9 @@
     parent   energy = energy of its children + residual (signed)
 
 The dynamic part is split by the model's weights; interrupt, stolen and lost time weigh in beside the rows and what
-falls on them is unattributed under their name. Where nothing ran at all the dynamic part is unattributed.
+falls on them is unattributed under their name. Where nothing ran at all the dynamic part is unattributed. A GPU's part
+goes to who used the GPU, and CPU time has no say in it. What a late reading brought (`agent.meters.alignment`) belongs
+to an interval whose rows are gone: it is unattributed, or in the residual, and shared out in neither view.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from agent.attribution import cpu_time_ratio, views
+from agent.attribution import cpu_time_ratio, gpu, views
+from agent.meters.track import LATE
 from wire.apportion import apportion
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from agent.meters.gpu_activity import Activity
     from agent.meters.protocol import Domain, Quality
 
 NO_TASK_TIME: Final = "no_task_time"
@@ -32,7 +36,10 @@ MODELLED_SCOPE: Final = "share"
 
 @dataclass(frozen=True, slots=True)
 class DomainEnergy:
-    """What one domain drew in the interval. ``static_uj`` None: the static part is not known yet."""
+    """What one domain drew in the interval. ``static_uj`` None: the static part is not known yet.
+
+    ``late_uj`` (signed) is the part of ``energy_uj`` that was drawn in earlier intervals, ``activity`` who used a GPU.
+    """
 
     domain: Domain
     source: str
@@ -40,6 +47,13 @@ class DomainEnergy:
     energy_uj: int
     elapsed_ns: int
     static_uj: int | None = None
+    late_uj: int = 0
+    activity: Activity | None = None
+
+    @property
+    def timely_uj(self) -> int:
+        """What was drawn in this interval."""
+        return self.energy_uj - self.late_uj
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class DomainSplit:
     @property
     def dynamic_pot_uj(self) -> int:
         """What the model had to split."""
-        return 0 if self.is_parent else self.energy.energy_uj - self.static_uj - self.shared_uj
+        return 0 if self.is_parent else self.energy.timely_uj - self.static_uj - self.shared_uj
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +120,23 @@ def attribute(
     for at, each in enumerate(energies):
         is_parent = each.domain.name in children_uj
         residual_uj = each.energy_uj - children_uj[each.domain.name] if is_parent else 0
-        static_uj = 0 if is_parent else min(each.static_uj or 0, each.energy_uj)
+        static_uj = 0 if is_parent else min(each.static_uj or 0, each.timely_uj)
         weights = cpu_time_ratio.weights(rows, each.domain.scope, sockets)
         unattributed_uj: dict[str, int] = {}
-        if not is_parent:
+        model = "none" if is_parent else cpu_time_ratio.NAME
+        if is_parent:
+            loaded_uj[:, at] = views.claimed(max(residual_uj - each.late_uj, 0), weights, capacity_ns=capacity_ns)
+        elif each.domain.component == "gpu":
+            shares = gpu.split(each.timely_uj - static_uj, static_uj, each.activity, rows)
+            dynamic_uj[:, at], unattributed_uj, model = shares.dynamic_uj, shares.unattributed_uj, shares.model
+            loaded_uj[:, at] = shares.dynamic_uj + shares.held_uj
+        else:
             dynamic_uj[:, at], unattributed_uj = _dynamic(
-                each.energy_uj - static_uj, weights, _reasons(unexplained, each.domain.scope)
+                each.timely_uj - static_uj, weights, _reasons(unexplained, each.domain.scope)
             )
-        loaded_uj[:, at] = dynamic_uj[:, at] + views.claimed(
-            max(residual_uj, 0) if is_parent else static_uj, weights, capacity_ns=capacity_ns
-        )
+            loaded_uj[:, at] = dynamic_uj[:, at] + views.claimed(static_uj, weights, capacity_ns=capacity_ns)
+        if each.late_uj and not is_parent:
+            unattributed_uj = {**unattributed_uj, LATE: each.late_uj}
         to_load_uj = residual_uj if is_parent else each.energy_uj
         splits.append(
             DomainSplit(
@@ -127,7 +148,7 @@ def attribute(
                 residual_uj=residual_uj,
                 unallocated_uj=to_load_uj - int(loaded_uj[:, at].sum()),
                 meter_error_uj=round(each.energy_uj * each.quality.error_ratio),
-                model="none" if is_parent else cpu_time_ratio.NAME,
+                model=model,
                 parent=each.domain.parent if each.domain.parent in names else None,
                 is_parent=is_parent,
             )

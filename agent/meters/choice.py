@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which sources this machine has, which are used, and why the others are not.
 
-Per component the best usable source is chosen (METERING 2): exact scope before wider, counter before power, kind,
-then uncertainty. With the three sources of this version that comes to: RAPL, or its simulated twin, for cpu, dram and
-platform; the modelled platform share only where nothing is metered at all, because it would otherwise wrap a guess
-around a measurement and call the difference residual.
+Every known source is opened or has a reason why not; `selection` then chooses what is booked. The others stay open and
+visible with their values, apart from a second look at the same registers, which is closed again.
 """
 
 from __future__ import annotations
@@ -17,21 +15,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.errors import MeterError
 from agent.files import read_bytes
-from agent.meters import counter, modelled, rapl, simulated
-from agent.meters.protocol import Discovery, Metered, Reading, Skipped
+from agent.meters import counter, perf_rapl, rapl, simulated
+from agent.meters.opening import open_source
+from agent.meters.protocol import Closable, Discovery, Metered, Reading, Skipped
+from agent.meters.selection import PLATFORM, select
 from agent.settings import METERS
 from estimator.curves import CpuIdentity, Table
 from plumbing.clock import Clock, SystemClock
 from wire.units import watts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from agent.meters.protocol import Meter
     from agent.settings import AgentSettings
 
 # Long enough for several updates of a RAPL counter (1 ms) and two ticks of /proc/stat (10 ms), short for a person.
 _SAMPLE_S: Final = 0.25
+# Sources whose platform zone depends on how the board wires it up (METERING 2).
+_WIRED: Final = (rapl.SOURCE, perf_rapl.SOURCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,35 +86,79 @@ class Survey:
         return any(source == simulated.SOURCE for source, _ in self.chosen.values())
 
 
-def survey(settings: AgentSettings, *, clock: Clock, table: Table | None = None) -> Survey:
-    """Opens every source that may be used. Raises MeterError where a source that was asked for refuses."""
+def survey(
+    settings: AgentSettings,
+    *,
+    clock: Clock,
+    table: Table | None = None,
+    probe: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Survey:
+    """Opens every source that may be used. Raises MeterError where a source that was asked for refuses.
+
+    ``probe`` asks what is behind a network at once and keeps every source open, as a person wants it who looks.
+    """
     cpu = _identity(Path(settings.procfs))
     table = table or Table.load()
-    meters: list[Meter] = []
+    found = {name: open_source(name, settings, cpu=cpu, table=table, clock=clock, probe=probe) for name in METERS}
+    return selected(found, cpu=cpu, table=table, keep=probe, sleep=sleep)
+
+
+def selected(
+    found: Mapping[str, Discovery],
+    *,
+    cpu: CpuIdentity,
+    table: Table,
+    keep: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Survey:
+    """Chooses among what the sources found; ``keep`` leaves a second look at the same registers open."""
+    meters = {name: each.meter for name, each in found.items() if each.meter is not None}
+    candidates = [(name, metered) for name, meter in meters.items() for metered in meter.metered]
+    implausible = {
+        name: reason
+        for name, meter in meters.items()
+        if name in _WIRED and (reason := _implausible(meter, sleep)) is not None
+    }
+    choice = select(candidates, implausible=implausible)
     lines: list[Source] = []
-    chosen: dict[str, tuple[str, Metered]] = {}
-    for name in METERS:
-        if name not in settings.meters:
-            lines.append(_line(Skipped(name, _unasked(name))))
-            continue
-        found = _open(name, settings, cpu=cpu, table=table, clock=clock)
-        if found.meter is not None:
-            meters.append(found.meter)
-            for metered in found.meter.metered:
-                reason = _refusal(name, metered, chosen)
-                if reason is None:
-                    chosen[metered.domain.name] = (name, metered)
-                lines.append(_used(name, metered, reason))
-        lines.extend(_line(each) for each in found.skipped)
-    return Survey(tuple(meters), _contained(chosen), tuple(lines), cpu, table)
+    for name, each in found.items():
+        if each.meter is not None:
+            lines.extend(
+                _used(name, metered, choice.refused.get((name, metered.domain.name))) for metered in each.meter.metered
+            )
+        lines.extend(_line(skipped) for skipped in each.skipped)
+    perf = meters.get(perf_rapl.SOURCE)
+    if perf is not None and not keep and all(source != perf_rapl.SOURCE for source, _ in choice.chosen.values()):
+        if isinstance(perf, Closable):
+            perf.close()
+        del meters[perf_rapl.SOURCE]
+    return Survey(tuple(meters.values()), choice.chosen, tuple(lines), cpu, table)
 
 
-def _open(name: str, settings: AgentSettings, *, cpu: CpuIdentity, table: Table, clock: Clock) -> Discovery:
-    if name == rapl.SOURCE:
-        return rapl.discover(Path(settings.sysfs), cpu=cpu, clock=clock)
-    if name == simulated.SOURCE:
-        return simulated.discover(Path(settings.simulated_root), cpu=cpu, clock=clock)
-    return modelled.discover(Path(settings.procfs), table=table, cpu=cpu, clock=clock)
+def _implausible(meter: Meter, sleep: Callable[[float], None]) -> str | None:
+    """Why psys cannot be the whole machine: it counts less than the packages and the memory in it."""
+    names = {each.domain.name for each in meter.metered}
+    if PLATFORM not in names:
+        return None
+    before = _counts(meter)
+    sleep(_SAMPLE_S)
+    grown_uj: dict[str, int] = {}
+    for domain, counter_uj in _counts(meter).items():
+        kind = next(each.counter for each in meter.metered if each.domain.name == domain)
+        step_uj = counter_uj - before.get(domain, counter_uj)
+        grown_uj[domain] = step_uj + (kind.range_uj or 0) if step_uj < 0 and kind is not None else step_uj
+    if PLATFORM not in grown_uj:
+        return "psys cannot be read, so that it cannot be compared with its parts"
+    parts_uj = sum(uj for domain, uj in grown_uj.items() if domain.partition("/")[0] in ("cpu", "dram"))
+    if grown_uj[PLATFORM] >= parts_uj:
+        return None
+    return f"not plausible: psys counted {grown_uj[PLATFORM]} uJ while its packages and memory counted {parts_uj} uJ"
+
+
+def _counts(meter: Meter) -> dict[str, int]:
+    readings = (each for each in meter.read() if isinstance(each, Reading))
+    return {each.domain: each.counter_uj for each in readings if each.counter_uj is not None}
 
 
 def _identity(procfs: Path) -> CpuIdentity:
@@ -120,22 +166,6 @@ def _identity(procfs: Path) -> CpuIdentity:
         return CpuIdentity.parse(read_bytes(str(procfs / "cpuinfo"), limit=4 << 20).decode("utf-8", "replace"))
     except OSError:
         return CpuIdentity(model_name="", vendor="", family=0, model=0, threads=0)
-
-
-def _unasked(name: str) -> str:
-    if name == simulated.SOURCE:
-        return "not asked for: settings meters and simulated_root name a simulated tree"
-    return "not asked for in the setting meters"
-
-
-def _refusal(name: str, metered: Metered, chosen: Mapping[str, tuple[str, Metered]]) -> str | None:
-    if metered.domain.component in ("core", "uncore"):
-        return "contained in the package of its socket"
-    if name == modelled.SOURCE and chosen:
-        return f"{', '.join(sorted({source for source, _ in chosen.values()}))} meters this machine"
-    if other := chosen.get(metered.domain.name):
-        return f"{other[0]} comes first for {metered.domain.name}"
-    return None
 
 
 def _used(name: str, metered: Metered, refusal: str | None) -> Source:
@@ -167,19 +197,6 @@ def _line(skipped: Skipped) -> Source:
     )
 
 
-def _contained(chosen: Mapping[str, tuple[str, Metered]]) -> dict[str, tuple[str, Metered]]:
-    """Puts cpu and dram below the platform where there is one, so that nothing is ever added up twice."""
-    platform = next((name for name, (_, each) in chosen.items() if each.domain.component == "platform"), None)
-    if platform is None:
-        return dict(chosen)
-    below = {
-        name: (source, replace(each, domain=replace(each.domain, parent=platform)))
-        for name, (source, each) in chosen.items()
-        if each.domain.component in ("cpu", "dram", "gpu")
-    }
-    return {platform: chosen[platform]} | {name: each for name, each in chosen.items() if name not in below} | below
-
-
 def discover(settings: AgentSettings, *, clock: Clock | None = None, sample_s: float = _SAMPLE_S) -> dict[str, Any]:
     """The list of all sources with their watts now, for ``penstock agent --discover``; reads each meter twice.
 
@@ -187,11 +204,11 @@ def discover(settings: AgentSettings, *, clock: Clock | None = None, sample_s: f
     """
     clock = clock or SystemClock()
     try:
-        found = survey(settings, clock=clock)
+        found = survey(settings, clock=clock, probe=True)
     except MeterError as error:
         refused = error
         without = tuple(name for name in settings.meters if name != simulated.SOURCE)
-        found = survey(replace(settings, meters=without), clock=clock)
+        found = survey(replace(settings, meters=without), clock=clock, probe=True)
         lines = tuple(
             replace(line, reason=str(refused)) if line.source == simulated.SOURCE else line for line in found.sources
         )
@@ -199,27 +216,34 @@ def discover(settings: AgentSettings, *, clock: Clock | None = None, sample_s: f
     before = _readings(found.meters)
     time.sleep(sample_s)
     after = _readings(found.meters)
-    power_w = {key: _power(before[key], reading, found) for key, reading in after.items() if key in before}
-    return listing(found, power_w=power_w, unix_ns=clock.unix_ns())
+    power_w = {key: _power(before.get(key), reading, found) for key, reading in after.items()}
+    for meter in found.meters:
+        if isinstance(meter, Closable):
+            meter.close()
+    return listing(found.sources, power_w=power_w, unix_ns=clock.unix_ns())
 
 
 def _readings(meters: tuple[Meter, ...]) -> dict[tuple[str, str], Reading]:
     return {(meter.source, each.domain): each for meter in meters for each in meter.read() if isinstance(each, Reading)}
 
 
-def _power(before: Reading, after: Reading, found: Survey) -> float | None:
-    counters = {each.domain.name: each.counter for meter in found.meters for each in meter.metered}
-    _, outcome = counter.advance(counter.State(before), after, counters.get(after.domain))
-    if not isinstance(outcome, counter.Energy):
-        return None
-    return watts(outcome.energy_uj, outcome.to_ns - outcome.from_ns)
+def _power(before: Reading | None, after: Reading, found: Survey) -> float | None:
+    if before is not None:
+        counters = {each.domain.name: each.counter for meter in found.meters for each in meter.metered}
+        _, outcome = counter.advance(counter.State(before), after, counters.get(after.domain))
+        if isinstance(outcome, counter.Energy):
+            return watts(outcome.energy_uj, outcome.to_ns - outcome.from_ns)
+    # A gauge that is asked every few seconds says the same twice.
+    return after.power_w
 
 
-def listing(found: Survey, *, power_w: Mapping[tuple[str, str], float | None], unix_ns: int) -> dict[str, Any]:
+def listing(
+    sources: tuple[Source, ...], *, power_w: Mapping[tuple[str, str], float | None], unix_ns: int
+) -> dict[str, Any]:
     """The sources as a list document; ``power_w`` by (source, domain)."""
     return {
         "as_of": rfc3339(unix_ns),
-        "items": [line.item(power_w.get((line.source, line.domain))) for line in found.sources],
+        "items": [line.item(power_w.get((line.source, line.domain))) for line in sources],
     }
 
 

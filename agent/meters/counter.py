@@ -6,6 +6,9 @@
 
 A counter may wrap once between two reads. Whether it did is decided by power: of the two stories "no wrap" and "one
 wrap" the one that stays below the plausible limit is true; if neither or both are, nobody knows, and it is a gap.
+
+Two moments of a power are joined by the trapezoid, but not across any distance: what a machine drew between an evening
+and the next morning is not the mean of the two.
 """
 
 from __future__ import annotations
@@ -46,8 +49,13 @@ class State:
     rest_uj: float = 0.0
 
 
-def advance(state: State | None, reading: Reading, counter: Counter | None) -> tuple[State, Energy | Lost | None]:
-    """One step. None: the first reading, which only sets the base."""
+def advance(
+    state: State | None, reading: Reading, counter: Counter | None, *, longest_ns: int | None = None
+) -> tuple[State, Energy | Lost | None]:
+    """One step. None: the first reading, which only sets the base.
+
+    ``longest_ns`` is how far apart two moments of a power may be to belong together; None sets no bound.
+    """
     if state is None:
         return State(reading), None
     last = state.last
@@ -67,6 +75,8 @@ def advance(state: State | None, reading: Reading, counter: Counter | None) -> t
         # The gauge's window starts later than the last one ended: what lies between was never seen.
         return State(reading, state.rest_uj), Lost("window_missed", last.to_ns, reading.to_ns)
     power_w = reading.power_w
+    if moment and longest_ns is not None and elapsed_ns > longest_ns:
+        return State(reading, state.rest_uj), Lost("silent_too_long", last.to_ns, reading.to_ns)
     if moment and last.power_w is not None:
         power_w = (power_w + last.power_w) / 2  # two moments: the trapezoid between them
     energy_uj, rest_uj = integrate(power_w, elapsed_ns=elapsed_ns, rest_uj=state.rest_uj)

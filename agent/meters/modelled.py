@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SOURCE: Final = "modelled"
 DOMAIN: Final = Domain("platform", "share")
 
-# /proc/stat counts in ticks of 10 ms; below two of them a load is a guess, and the last one is kept.
+# /proc/stat counts in ticks of 10 ms; below two of them a load is a guess, and the last one stands.
 _SHORTEST_NS: Final = 20_000_000
 
 
@@ -49,8 +49,9 @@ class ModelledMeter:
                 counter=Counter(range_uj=None, plausible_w=4 * curve.power_w(1.0, threads=threads) + 1.0),
             ),
         )
-        self._at_ns = clock.monotonic_ns()
+        self._at_ns = self._loaded_ns = clock.monotonic_ns()
         self._times = self._read_times()
+        self._power_w: float | None = None
         self._counter_uj = 0
         self._rest_uj = 0.0
 
@@ -58,19 +59,21 @@ class ModelledMeter:
         return parse_stat(read_bytes(self._stat, limit=1 << 20)).total
 
     def read(self) -> tuple[Reading | Unread, ...]:
-        """The counter now; reads closer than two ticks repeat the last one with its own time."""
+        """The counter now. Before the first load is known, a read too soon repeats the start with its own time."""
         try:
             times = self._read_times()
         except (OSError, ValueError) as error:
             return (Unread(DOMAIN.name, reason_of(error)),)
         now_ns = self._clock.monotonic_ns()
-        elapsed_ns = now_ns - self._at_ns
-        if elapsed_ns >= _SHORTEST_NS:
+        if now_ns - self._loaded_ns >= _SHORTEST_NS:
             # Steal is another guest's work: the hardware thread was not ours then.
-            power_w = self.choice.curve.power_w(times.load_ratio_since(self._times), threads=self._threads)
-            energy_uj, self._rest_uj = integrate(power_w, elapsed_ns=elapsed_ns, rest_uj=self._rest_uj)
+            self._power_w = self.choice.curve.power_w(times.load_ratio_since(self._times), threads=self._threads)
+            self._loaded_ns, self._times = now_ns, times
+        if self._power_w is not None:
+            elapsed_ns = now_ns - self._at_ns
+            energy_uj, self._rest_uj = integrate(self._power_w, elapsed_ns=elapsed_ns, rest_uj=self._rest_uj)
             self._counter_uj += energy_uj
-            self._at_ns, self._times = now_ns, times
+            self._at_ns = now_ns
         return (
             Reading(
                 domain=DOMAIN.name,

@@ -10,7 +10,7 @@ others, never a failure of them all.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from wire.units import Kind
@@ -21,7 +21,10 @@ Component = Literal["platform", "module", "cpu", "core", "uncore", "soc", "dram"
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """What a reading covers. ``parent`` is the name of the domain that contains it (METERING 1)."""
+    """What a reading covers. ``parent`` is the name of the domain that contains it (METERING 1).
+
+    ``module/*`` as a parent says that a module contains it, and that the meter does not know which one.
+    """
 
     component: Component
     scope: str
@@ -117,6 +120,13 @@ class Meter(Protocol):
     def metered(self) -> tuple[Metered, ...]: ...
 
     def read(self) -> tuple[Reading | Unread, ...]: ...
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A meter that holds something open: file descriptors, a session, a driver's library."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agent.files import read_int, read_text, reason_of
+from agent.files import IntegerFile, read_int, read_text, reason_of
 from agent.meters.protocol import Counter, Discovery, Domain, Metered, Reading, Skipped, Unread
 from agent.meters.quality import rapl_quality
 
@@ -89,7 +89,7 @@ class RaplMeter:
     def __init__(self, *, source: str, zones: tuple[tuple[Zone, Metered], ...], clock: Clock) -> None:
         self.source = source
         self.metered = tuple(metered for _, metered in zones)
-        self._files = tuple((metered.domain.name, str(zone.path / "energy_uj")) for zone, metered in zones)
+        self._files = tuple((metered.domain.name, IntegerFile(str(zone.path / "energy_uj"))) for zone, metered in zones)
         self._clock = clock
 
     def read(self) -> tuple[Reading | Unread, ...]:
@@ -97,13 +97,18 @@ class RaplMeter:
         out: list[Reading | Unread] = []
         for domain, file in self._files:
             try:
-                counter_uj = read_int(file)
+                counter_uj = file.read()
             except (OSError, ValueError) as error:
                 out.append(Unread(domain, reason_of(error)))
                 continue
             now_ns = self._clock.monotonic_ns()
             out.append(Reading(domain=domain, from_ns=now_ns, to_ns=now_ns, counter_uj=counter_uj))
         return tuple(out)
+
+    def close(self) -> None:
+        """Gives the descriptors back."""
+        for _, file in self._files:
+            file.close()
 
 
 def discover(sysfs: Path, *, cpu: CpuIdentity, clock: Clock, source: str = SOURCE) -> Discovery:

@@ -22,6 +22,7 @@ from agent.observe.protocol import EXITED, KERNEL_THREAD, PROCESS, ROW, Observat
 from agent.stat import TICK_NS, HostStat, parse_process, parse_stat
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -51,6 +52,8 @@ class ProcfsObserver:
         self._usage_ns: dict[str, int] = {}
         self._carry_ns: dict[str, int] = {}
         self._lost_carry_ns = 0
+        self._living: list[tuple[Key, int, int, int]] = []
+        self._ran: frozenset[int] = frozenset()
 
     @property
     def cgroup_reason(self) -> str:
@@ -71,6 +74,7 @@ class ProcfsObserver:
         from_ns, self._at_ns = self._at_ns, at_ns
         rows = self._rows(scan, tree, stat, before)
         self._run_ns = scan.run_ns
+        self._living, self._ran = scan.living, frozenset(rows["pid"].tolist())
         self._usage_ns = {group.path: group.usage_ns for group in tree.groups if group.usage_ns is not None}
         self._boot_ns = boot_ns
         if before is None or from_ns is None:
@@ -92,6 +96,14 @@ class ProcfsObserver:
             lost_ns=lost_ns,
             tick_ns=TICK_NS,
         )
+
+    def still(self, pids: Collection[int]) -> NDArray[Any]:
+        """Rows with run time 0 of those processes among ``pids`` that lived at the last drain and did not run."""
+        wanted = frozenset(pids) - self._ran
+        made = [
+            (key[0], key[1], cgroup, comm, -1, kind, 0) for key, cgroup, comm, kind in self._living if key[0] in wanted
+        ]
+        return np.array(made, dtype=ROW)
 
     def _rows(self, scan: _Scan, tree: Tree, stat: HostStat, before: HostStat | None) -> NDArray[Any]:
         """Rows of everything that ran since the last scan; none for the first."""

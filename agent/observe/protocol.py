@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
 PROCESS: Final = 0
@@ -36,7 +38,8 @@ ROW: Final = np.dtype(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """One interval. Only rows that ran are in ``rows`` (n,), dtype `ROW`; ``processes`` counts all that live.
+    """One interval. Only rows that ran are in ``rows`` (n,), dtype `ROW`, and those added for who has a GPU;
+    ``processes`` counts all that live.
 
     ``lost_ns`` is task time that the kernel counted and no row explains.
     """
@@ -70,3 +73,7 @@ class Observer(Protocol):
 
     def drain(self) -> Observation | None:
         """What ran since the last drain; None for the first. Raises ObserverError."""
+
+    def still(self, pids: Collection[int]) -> NDArray[Any]:
+        """Rows with run time 0 of those processes among ``pids`` that lived at the last drain and did not run."""
+        ...

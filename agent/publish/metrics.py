@@ -30,6 +30,7 @@ def families(
     yield from _energy(totals)
     if latest is not None:
         yield from _power(latest)
+        yield from _reconciled(latest)
     yield from _itself(vitals, held, delivered)
 
 
@@ -108,7 +109,7 @@ def _power(latest: Snapshot) -> Iterable[Family]:
         energy = split.energy
         labels = {"component": energy.domain.component, "scope": energy.domain.scope, "source": energy.source,
                   "kind": energy.quality.kind}  # fmt: skip
-        power_w = watts(energy.energy_uj, energy.elapsed_ns)
+        power_w = watts(energy.timely_uj, energy.elapsed_ns)
         domains.append(Sample(power_w, labels))
         bounds.append(Sample(power_w * energy.quality.low_ratio, labels | {"bound": "low"}))
         bounds.append(Sample(power_w * energy.quality.high_ratio, labels | {"bound": "high"}))
@@ -131,6 +132,22 @@ def _power(latest: Snapshot) -> Iterable[Family]:
                  (Sample(latest.facts.busy_cpus),))  # fmt: skip
     yield Family("penstock_node_processes", "gauge", "Processes alive at the last scan.",
                  (Sample(latest.processes),))  # fmt: skip
+
+
+def _reconciled(latest: Snapshot) -> Iterable[Family]:
+    """No sample where there is nothing to say it by: absent is not 0."""
+    now = latest.reconciliation
+    for name, text, value in (
+        ("penstock_node_residual_watts", "Power that no component explains; information, not an error.",
+         now.residual_w),
+        ("penstock_node_residual_ratio", "The same as a part of the platform's power.", now.residual_ratio),
+        ("penstock_node_reconciliation_error_ratio",
+         "How far the platform's meter is from what those of its components let expect, over the last whole minute.",
+         now.reconciliation_error_ratio),
+        ("penstock_node_reconciliation_error_trend_per_hour", "How that error moves.", now.error_trend_per_hour),
+        ("penstock_node_psu_loss_watts", "What goes in of all supplies less what comes out.", now.psu_loss_w),
+    ):  # fmt: skip
+        yield Family(name, "gauge", text, (Sample(value),) if value is not None else ())
 
 
 def _itself(vitals: Vitals, held: Held, delivered: Mapping[str, Delivered]) -> Iterable[Family]:
@@ -157,6 +174,12 @@ def _itself(vitals: Vitals, held: Held, delivered: Mapping[str, Delivered]) -> I
         "penstock_agent_part_failures_total",
         "Calls that gave less than everything.",
         [Sample(each.failures_total, {"part": name}) for name, each in parts],
+    )
+    yield Family(
+        "penstock_agent_provisional_intervals",
+        "gauge",
+        "Intervals that wait for a slow meter before they close.",
+        (Sample(vitals.provisional),),
     )
     yield _counter(
         "penstock_agent_abandoned_calls_total",

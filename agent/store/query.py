@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
@@ -123,7 +123,7 @@ def _node(taken: Sequence[Snapshot]) -> list[dict[str, Any]]:
     rows_uj: dict[str, int] = defaultdict(int)
     for snapshot in taken:
         roots = [snapshot.domains[at] for at in snapshot.roots]
-        low, high = bounds([float(each.energy.energy_uj) for each in roots], [], roots)
+        low, high = bounds([float(each.energy.timely_uj) for each in roots], [], roots)
         low_uj, high_uj = low_uj + low, high_uj + high
         for name, energy_uj in snapshot.rows_uj().items():
             rows_uj[name] += energy_uj
@@ -131,7 +131,7 @@ def _node(taken: Sequence[Snapshot]) -> list[dict[str, Any]]:
     return [
         {
             "name": latest.origin.node,
-            "power_w": watts(energy_uj, span_ns),
+            "power_w": watts(sum(each.timely_uj for each in taken), span_ns),
             "power_low_w": watts(low_uj, span_ns),
             "power_high_w": watts(high_uj, span_ns),
             "kind": latest.kind,
@@ -142,6 +142,7 @@ def _node(taken: Sequence[Snapshot]) -> list[dict[str, Any]]:
             "busy_cpus": latest.facts.busy_cpus,
             "processes": latest.processes,
             "simulated": latest.facts.simulated,
+            "reconciliation": asdict(latest.reconciliation),
             "domains": [_domain(split) for split in latest.domains],
             "gaps": [{"domain": gap.domain, "reason": gap.reason} for each in taken for gap in each.gaps],
         }
@@ -150,7 +151,7 @@ def _node(taken: Sequence[Snapshot]) -> list[dict[str, Any]]:
 
 def _domain(split: DomainSplit) -> dict[str, Any]:
     energy = split.energy
-    power_w = watts(energy.energy_uj, energy.elapsed_ns)
+    power_w = watts(energy.timely_uj, energy.elapsed_ns)
     return {
         "name": energy.domain.name,
         "component": energy.domain.component,
@@ -162,7 +163,8 @@ def _domain(split: DomainSplit) -> dict[str, Any]:
         "power_low_w": power_w * energy.quality.low_ratio,
         "power_high_w": power_w * energy.quality.high_ratio,
         "static_w": watts(split.static_uj, energy.elapsed_ns) if energy.static_uj is not None else None,
-        "residual_w": watts(split.residual_uj, energy.elapsed_ns) if split.is_parent else None,
+        "residual_w": watts(split.residual_uj - energy.late_uj, energy.elapsed_ns) if split.is_parent else None,
+        "late_uj": energy.late_uj,
         "unattributed_uj": split.unattributed_uj,
         "model": split.model,
     }

@@ -7,11 +7,12 @@ Rows are the processes that ran. Every coarser level is a sum of their integers,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.meters.reconciliation import Reconciliation
 from agent.observe.protocol import EXITED, KERNEL_THREAD
 from agent.workloads.identity import identify, kernel
 from wire.units import worst_kind
@@ -63,6 +64,7 @@ class Snapshot:
     loaded_uj: NDArray[np.int64]
     gaps: tuple[Gap, ...]
     processes: int
+    reconciliation: Reconciliation = field(default_factory=Reconciliation)
 
     @property
     def roots(self) -> tuple[int, ...]:
@@ -73,6 +75,11 @@ class Snapshot:
     def energy_uj(self) -> int:
         """The node's energy."""
         return sum(self.domains[at].energy.energy_uj for at in self.roots)
+
+    @property
+    def timely_uj(self) -> int:
+        """What the node drew in this interval: its energy without what late readings brought of earlier ones."""
+        return sum(self.domains[at].energy.timely_uj for at in self.roots)
 
     @property
     def kind(self) -> Kind:
@@ -125,6 +132,7 @@ def compose(
     attribution: Attribution,
     observation: Observation,
     gaps: tuple[Gap, ...],
+    reconciliation: Reconciliation | None = None,
 ) -> Snapshot:
     """Puts an interval together; ``observation.rows`` are those that ``attribution`` split over."""
     workloads, workload_of = workloads_of(observation)
@@ -142,6 +150,7 @@ def compose(
         loaded_uj=attribution.loaded_uj,
         gaps=gaps,
         processes=observation.processes,
+        reconciliation=reconciliation or Reconciliation(),
     )
 
 

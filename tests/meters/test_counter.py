@@ -128,3 +128,14 @@ def test_gauges_are_means_over_their_window_or_trapezoids_between_moments() -> N
 def test_what_is_no_power_is_a_gap(power_w: float) -> None:
     state, _ = advance(None, gauge(0, 1, 10), None)
     assert advance(state, gauge(1, 2, power_w), None)[1] == Lost("not_a_power", S, 2 * S)
+
+
+def test_two_moments_of_a_power_are_not_joined_across_any_distance() -> None:
+    base = State(Reading("cpu/a", S, S, power_w=10.0))
+    for apart_s, joined in ((3, True), (4, False)):
+        end = S + apart_s * S
+        _, outcome = advance(base, Reading("cpu/a", end, end, power_w=20.0), None, longest_ns=3 * S)
+        assert isinstance(outcome, Energy) == joined
+        assert joined or outcome == Lost("silent_too_long", S, end)
+    windowed = Reading("cpu/a", S, 9 * S, power_w=20.0)
+    assert isinstance(advance(base, windowed, None, longest_ns=3 * S)[1], Energy), "a mean over the time is no guess"

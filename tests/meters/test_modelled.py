@@ -73,6 +73,22 @@ def test_reads_closer_than_two_ticks_wait_for_each_other(tmp_path: Path) -> None
     assert read(meter).counter_uj == 200_000, "50 ms of 4 W: no time is lost by asking often"
 
 
+def test_once_a_load_is_known_every_read_covers_its_own_moment(tmp_path: Path) -> None:
+    clock = ManualClock()
+    write_stat(tmp_path, busy=0, idle=0)
+    meter = modelled.discover(tmp_path, table=TABLE, cpu=CPU, clock=clock).meter
+    assert isinstance(meter, modelled.ModelledMeter)
+    clock.advance(10)
+    write_stat(tmp_path, busy=1000, idle=3000)
+    before = read(meter)
+    clock.advance(0.004)
+    after = read(meter)
+    assert after.to_ns == clock.monotonic_ns(), "the end of an interval lies between two reads of the counter"
+    assert after.counter_uj is not None
+    assert before.counter_uj is not None
+    assert after.counter_uj - before.counter_uj == 36_000, "4 ms at the 9 W that were known"
+
+
 def test_an_unreadable_stat_is_a_gap_and_a_missing_one_no_meter(tmp_path: Path) -> None:
     write_stat(tmp_path, busy=0, idle=0)
     meter = modelled.discover(tmp_path, table=TABLE, cpu=CPU, clock=ManualClock()).meter
