@@ -38,10 +38,7 @@ def sim(
     from sim.spec import Size, SpecError, parse
 
     try:
-        if spec is None:
-            size = Size(nodes=0, pods=0) if machine_root else Size(nodes=10, pods=100)
-        else:
-            size = parse(spec)
+        size = parse(spec) if spec else Size(nodes=0, pods=0) if machine_root else Size(nodes=10, pods=100)
     except SpecError as error:
         fail(f"{error}", code=2)
     flags = {
