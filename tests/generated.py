@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -40,14 +39,11 @@ def architecture() -> dict[str, str]:
     text = (ROOT / name).read_text(encoding="utf-8")
     for mark, drawn in (("imports", _imports()), ("modules", _modules())):
         begin, end = f"<!-- drawn: {mark} -->", f"<!-- end: {mark} -->"
-        text, count = re.subn(
-            f"{re.escape(begin)}.*?{re.escape(end)}",
-            lambda _, b=begin, d=drawn, e=end: f"{b}\n{d}\n{e}",
-            text,
-            flags=re.DOTALL,
-        )
-        if count != 1:
-            raise SystemExit(f"{name} must hold the marks {begin} and {end} once")
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise SystemExit(f"{name} must hold the marks {begin} and {end}")
+        text = f"{before}{begin}\n{drawn}\n{end}{after}"
     return {name: text}
 
 
