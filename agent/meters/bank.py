@@ -25,7 +25,7 @@ from agent.meters.tiers import PERIOD_S, period_s, tier_of
 from wire.units import NS_PER_S, watts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from agent.meters.choice import Survey
     from agent.meters.gpu_activity import Activity
@@ -92,11 +92,11 @@ class Bank:
         self.changed = asyncio.Event()
         """Set with every answer; whoever waits for it clears it."""
 
-    async def poll(self, seat: Seat) -> None:
+    async def poll(self, seat: Seat, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Asks one meter at its pace until cancelled."""
         while True:
             await seat.ask()
-            await asyncio.sleep(period_s(seat.tier, lively=self._clock.monotonic_ns() < self._lively_until_ns))
+            await sleep(period_s(seat.tier, lively=self._clock.monotonic_ns() < self._lively_until_ns))
 
     def wanted(self) -> None:
         """Somebody looks at the newest figures: they come at their full pace for a while."""

@@ -203,10 +203,8 @@ async def test_an_idle_node_is_left_alone_and_one_that_moves_is_not() -> None:
 
     # Watts from one read to the next: idle, a load comes and stays.
     script = [10.0, 10.0, 10.0, 60.0, 60.0, *[60.0] * 40]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agent.meters.bank.asyncio.sleep", nap)
-        with contextlib.suppress(asyncio.CancelledError):
-            await bank.poll(bank.seats[0])
+    with contextlib.suppress(asyncio.CancelledError):
+        await bank.poll(bank.seats[0], sleep=nap)
     assert waited[:3] == [1.0, 1.0, 1.0]
     assert waited[3:33] == [pytest.approx(0.1)] * 30, "full pace for three seconds after power moved"
     assert waited[-1] == 1.0
