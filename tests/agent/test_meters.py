@@ -81,7 +81,9 @@ async def test_an_interval_waits_for_a_slow_gauge_and_is_booked_on_its_time(
         residual_w = node["reconciliation"]["residual_w"]
         assert residual_w == pytest.approx(platform["residual_w"], rel=0.01)
         families = {each.name: each.samples for each in text_string_to_metric_families(await get(agent, "/metrics"))}
-        assert [each.value for each in families["penstock_node_residual_watts"]] == [pytest.approx(214.0, rel=0.2)]
+        # Of the newest interval, whose length and so whose RAPL watts depend on how busy this machine is.
+        newest_w = (await get(agent, "/v1/query"))["items"][0]["reconciliation"]["residual_w"]
+        assert [each.value for each in families["penstock_node_residual_watts"]] == [pytest.approx(newest_w)]
         assert not families["penstock_node_reconciliation_error_ratio"], "absent is not 0"
         await delivered(extender, 2)
     assert {row.domain for row in extender.books.booked[0].domains} >= {"platform/node", "cpu/socket-0"}
