@@ -100,8 +100,9 @@ class AgentSettings:
                 f"interval_s: {self.interval_s} is not within {_SHORTEST_INTERVAL_S}..{_LONGEST_INTERVAL_S} s"
             )
         for target in self.targets:
-            if not re.fullmatch(r"https?://[^/\s?#]+/?", target):
-                raise ValueError(f"targets: {target!r} is not a base URL such as http://extender:8080")
+            if not re.fullmatch(r"https?://[^/\s?#@]+/?", target):
+                # The value is not repeated: it may hold a password.
+                raise ValueError("targets: holds what is not a base URL such as http://extender:8080")
         for meter in self.meters:
             if meter not in METERS:
                 raise ValueError(f"meters: {meter!r} is not one of {', '.join(METERS)}")
@@ -117,7 +118,7 @@ class AgentSettings:
         for name in ("dcgm_url", "redfish_url", "prometheus_url"):
             url = getattr(self, name)
             if url and not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", url):
-                raise ValueError(f"{name}: {url!r} is not a URL without user, query and fragment")
+                raise ValueError(f"{name}: is not a URL without user, query and fragment")
         if not 1 <= self.ipmi_port <= 65535:
             raise ValueError(f"ipmi_port: {self.ipmi_port} is not within 1..65535")
         for name in ("redfish_timeout_s", "prometheus_stale_s"):

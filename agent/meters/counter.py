@@ -89,7 +89,7 @@ def counted(*, before_uj: int, after_uj: int, elapsed_ns: int, counter: Counter)
     The range is taken as the modulus. Powercap's is one counter unit (61 uJ) short of it, so that a wrap loses one
     unit and never adds any.
     """
-    limit_uj = counter.plausible_w * elapsed_ns * 1e-3
+    limit_uj = counter.plausible_w * (elapsed_ns + counter.update_ns) * 1e-3
     range_uj = counter.range_uj
     if before_uj < 0 or after_uj < 0 or (range_uj is not None and max(before_uj, after_uj) > range_uj):
         return "out_of_range"

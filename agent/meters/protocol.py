@@ -57,10 +57,15 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """How an energy counter counts: modulo ``range_uj`` (None never wraps), and at most ``plausible_w``."""
+    """How an energy counter counts: modulo ``range_uj`` (None never wraps), and at most ``plausible_w``.
+
+    It moves in steps of up to ``update_ns``: two reads close together may see one step, which is then no sign of an
+    implausible power. RAPL updates every millisecond or so, boards and GPUs every 20 to 100 ms.
+    """
 
     range_uj: int | None
     plausible_w: float
+    update_ns: int = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)

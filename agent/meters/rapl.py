@@ -31,6 +31,11 @@ SOURCE: Final = "rapl-powercap"
 # Where a zone states no limit (AMD, most DRAM): no socket made draws a kilowatt, no socket's memory 400 W.
 _PLAUSIBLE_W: Final[dict[str, float]] = {"cpu": 1000.0, "dram": 400.0, "platform": 4000.0}
 
+# The counter moves about every millisecond (Intel SDM volume 3, "RAPL interfaces"); ten leave room for jitter. A tree
+# that `sim` writes moves every 100 ms, or later where the machine is busy.
+_UPDATE_NS: Final = 10_000_000
+_SIMULATED_UPDATE_NS: Final = 500_000_000
+
 _ZONE: Final = re.compile(r"^(?P<control>[a-z][a-z-]*):(?P<top>\d+)(?::(?P<sub>\d+))?$")
 _PACKAGE: Final = re.compile(r"^package-(?P<socket>\d+)(?:-die-(?P<die>\d+))?$")
 
@@ -129,7 +134,7 @@ def discover(sysfs: Path, *, cpu: CpuIdentity, clock: Clock, source: str = SOURC
         if reason is not None or zone.component is None:
             skipped.append(Skipped(source, reason or "", zone.component or zone.name, zone.scope, quality.kind))
             continue
-        metered = _metered(zone, quality)
+        metered = _metered(zone, quality, update_ns=_UPDATE_NS if source == SOURCE else _SIMULATED_UPDATE_NS)
         names.add(metered.domain.name)
         chosen.append((zone, metered))
     if not chosen:
@@ -153,12 +158,12 @@ def _why_not(zone: Zone, original: dict[tuple[str, str], Zone]) -> str | None:
     return None
 
 
-def _metered(zone: Zone, quality: Quality) -> Metered:
+def _metered(zone: Zone, quality: Quality, *, update_ns: int) -> Metered:
     assert zone.component is not None
     return Metered(
         domain=Domain(zone.component, zone.scope),
         quality=quality,
-        counter=Counter(range_uj=_range_uj(zone), plausible_w=_plausible_w(zone)),
+        counter=Counter(range_uj=_range_uj(zone), plausible_w=_plausible_w(zone), update_ns=update_ns),
     )
 
 

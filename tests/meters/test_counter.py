@@ -14,7 +14,7 @@ from agent.meters.counter import Energy, Lost, State, advance, counted, integrat
 from agent.meters.protocol import Counter, Reading
 
 S = 1_000_000_000
-COUNTER = Counter(range_uj=262_143_328_850, plausible_w=400.0)
+COUNTER = Counter(range_uj=262_143_328_850, plausible_w=400.0, update_ns=1_000_000)
 
 
 def read(at_s: float, counter_uj: int) -> Reading:
@@ -59,7 +59,11 @@ def test_no_sequence_of_readings_gives_more_than_the_plausible_power(values: lis
         if isinstance(outcome, Energy):
             assert before is not None
             assert outcome.to_ns - outcome.from_ns == at_ns - before.last.to_ns > 0
-            assert 0 <= outcome.energy_uj <= COUNTER.plausible_w * (outcome.to_ns - outcome.from_ns) * 1e-3
+            assert (
+                0
+                <= outcome.energy_uj
+                <= COUNTER.plausible_w * (outcome.to_ns - outcome.from_ns + COUNTER.update_ns) * 1e-3
+            )
         elif isinstance(outcome, Lost):
             assert outcome.reason
 
@@ -139,3 +143,21 @@ def test_two_moments_of_a_power_are_not_joined_across_any_distance() -> None:
         assert joined or outcome == Lost("silent_too_long", S, end)
     windowed = Reading("cpu/a", S, 9 * S, power_w=20.0)
     assert isinstance(advance(base, windowed, None, longest_ns=3 * S)[1], Energy), "a mean over the time is no guess"
+
+
+@given(
+    watts=st.floats(min_value=0, max_value=390),
+    reads_us=st.lists(st.integers(20, 5_000), min_size=2, max_size=60),
+)
+def test_reads_that_come_faster_than_the_counter_moves_lose_nothing(watts: float, reads_us: list[int]) -> None:
+    """A counter that moves once a millisecond, read every 20 us to 5 ms: steps, but no gap."""
+    now_ns, state, booked_uj = 10**12, None, 0
+    first_uj = shown_uj = round(watts * 1e6)
+    for pause_us in [0, *reads_us]:
+        now_ns += pause_us * 1000
+        shown_uj = first_uj + round(watts * ((now_ns - 10**12) // 1_000_000) * 1e3)
+        reading = Reading(domain="cpu/socket-0", from_ns=now_ns, to_ns=now_ns, counter_uj=shown_uj)
+        state, outcome = advance(state, reading, COUNTER)
+        assert not isinstance(outcome, Lost)
+        booked_uj += outcome.energy_uj if outcome is not None else 0
+    assert booked_uj == shown_uj - first_uj
