@@ -7,6 +7,7 @@ The role is started with exec, so that pydantic, typer and rich are not in its m
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -102,11 +103,14 @@ def settings_of(
     from plumbing.settings_loader import SettingsError, load
 
     given = dict(flags)
+    lists = {field.name for field in dataclasses.fields(kind) if isinstance(field.default, tuple)}
     for pair in more or []:
         name, equals, value = pair.partition("=")
         if not equals:
             fail(f"--set {pair}: write NAME=VALUE", code=2)
-        given[name.strip().replace("-", "_")] = value
+        key = name.strip().replace("-", "_")
+        # A list is written with commas.
+        given[key] = tuple(value.split(",")) if key in lists else value
     try:
         return load(kind, role=role, flags=given, file=config)
     except SettingsError as error:
