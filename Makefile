@@ -9,7 +9,7 @@ ROOMS := penstock wire plumbing sim bpf agent estimator extender carbon fleet_ro
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fix bench docs lock proto clean ready ready-test
+.PHONY: help run test lint fix bench docs bpf lock proto clean ready ready-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: ready-test ## list the benchmarks, or run one (ARGS="agent --json out.jso
 
 docs: ready-test ## regenerate what is generated (protobuf module, tables, reference pages)
 	@$(BIN)/python -m tests.generated --write
+
+bpf: ready-test ## compile the kernel programs anew (bpf/sched.bpf.o; commit it)
+	@sh bpf/build.sh bpf/sched.bpf.o > bpf/sched.bpf.txt
 
 lock: ready-test ## resolve pyproject.toml anew into requirements/*.txt (hashes, no index address)
 	@$(BIN)/uv lock --quiet --upgrade

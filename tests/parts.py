@@ -15,6 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bpf import host
+from bpf.errors import BpfAbsent
+from bpf.libbpf import Library
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -59,8 +63,20 @@ def _missing_ipmi() -> str | None:
     return None if shutil.which("ipmi_sim") else "no ipmi_sim: Debian's openipmi has it"
 
 
+def _missing_ebpf() -> str | None:
+    if os.geteuid() != 0:
+        return "not root: the tests make cgroups and drop privileges"
+    try:
+        host.require(sysfs=Path("/sys"), procfs=Path("/proc"))
+        Library()
+    except BpfAbsent as error:
+        return str(error)
+    return None
+
+
 PROBES: Mapping[str, Callable[[], str | None]] = {
     "data": _missing_data,
+    "ebpf": _missing_ebpf,
     "ipmi": _missing_ipmi,
     "prometheus": lambda: None if shutil.which("prometheus") else "no prometheus: Debian's package has it",
     "redfish": lambda: None,  # our own BMC, sim.bmc: always here
