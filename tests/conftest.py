@@ -59,6 +59,8 @@ class OneMachine(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
+        if path.startswith("tests/bpf/"):
+            return "kernel"  # its loads take whole cpus
         return "roles" if path.startswith(("tests/flow/", "tests/command/")) else path
 
 
