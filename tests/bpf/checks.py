@@ -100,4 +100,4 @@ def migration(sched: Sched, hierarchy: Hierarchy) -> None:
         truths_ns = [first.usage_ns() - before_ns, second.usage_ns()]
     found_ns = [book.run_ns(cgroup=box.id) for box in (first, second)]
     assert min(truths_ns) > 50_000_000
-    assert np.allclose(found_ns, truths_ns, rtol=TOLERANCE)
+    assert np.allclose(found_ns, truths_ns, rtol=TOLERANCE), (found_ns, truths_ns)
