@@ -311,14 +311,18 @@ static __always_inline void compare(struct slot *slot, __u64 now, __u64 clock, _
 	slot->offset_ns = slot->offset_ns && (__s64)(offset - least) > 0 ? least : offset;
 }
 
-/* Time that a task had from the slot's last settling on until its cgroup changed; 0 where nobody saw that. */
+/*
+ * What a task that was moved ran before that, of `run_ns` since the slot was last settled. If nobody left word, the move
+ * is under way: its tracepoint comes a moment after the task is in its new cgroup.
+ */
 static __always_inline __u64 before_move(struct slot *slot, struct task_struct *task, __u64 run_ns)
 {
-	__u64 moved_ns = slot->moved_ns - slot->exec_ns;
-
-	if (slot->moved_task != (__u64)task || slot->moved_ns < slot->exec_ns || moved_ns > run_ns)
+	if (slot->moved_task != (__u64)task)
+		return run_ns;
+	/* A flush may have gone further than the task's clock, which is what the move left. */
+	if (slot->moved_ns < slot->exec_ns)
 		return 0;
-	return moved_ns;
+	return slot->moved_ns - slot->exec_ns < run_ns ? slot->moved_ns - slot->exec_ns : run_ns;
 }
 
 /* Names the task that has the cpu, as long as its leader is sure to be there. */

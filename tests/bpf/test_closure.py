@@ -13,7 +13,7 @@ import pytest
 
 from bpf.sched import Faults
 from tests.bpf import checks
-from tests.bpf.host import Book, Load, boxes, off_by, record, usual
+from tests.bpf.host import Book, Load, boxes, record, usual
 
 if TYPE_CHECKING:
     from typing import Any
@@ -121,7 +121,10 @@ def test_missed_events_cost_little_and_are_counted(attach: Attach) -> None:
             load.end()
     tables = np.concatenate([part.cpus for part in book.parts])
     assert tables["misses"].sum() > 0
-    assert off_by(book.run_ns(cgroup=box.id) + int(tables["missed_ns"].sum()), truth_ns) < 5 * checks.TOLERANCE
+    # What is missing was missed, and nothing is there twice. Others ran too and were missed as well.
+    found_ns = book.run_ns(cgroup=box.id)
+    assert found_ns < (1 + 2 * checks.TOLERANCE) * truth_ns
+    assert found_ns + int(tables["missed_ns"].sum()) > (1 - 2 * checks.TOLERANCE) * truth_ns
     sums = _sums(book)
     assert np.allclose(sums[:, :5].sum(axis=1), sums[:, 5], rtol=0.001)
 
